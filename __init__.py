@@ -1,0 +1,38 @@
+"""Explore the geometry of a language model's last matrix, without running the model.
+
+Public names are loaded when they are first used, so that ``import unembed`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import errors
+    from .geometry.heads.head import Head, open_head
+    from .geometry.neighbours import Neighbour, Neighbours, nearest
+
+__version__ = "0.1.0"
+
+__all__ = ["Head", "Neighbour", "Neighbours", "__version__", "errors", "nearest", "open_head"]
+
+_HOME = {
+    "Head": ".geometry.heads.head",
+    "open_head": ".geometry.heads.head",
+    "Neighbour": ".geometry.neighbours",
+    "Neighbours": ".geometry.neighbours",
+    "nearest": ".geometry.neighbours",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the file that defines it (PEP 562)."""
+    if name == "errors":
+        return import_module(".errors", __name__)
+    if name in _HOME:
+        return getattr(import_module(_HOME[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,91 @@
+"""Every error that unembed raises on purpose.
+
+::
+
+    UnembedError
+    ├── UsageError               the call is wrong: change it
+    │   └── ExpressionError      an expression that does not parse, or that names no token
+    ├── SourceError              the source cannot be opened as a head
+    │   ├── CheckpointError      its files, its tensors
+    │   └── VocabularyError      its tokenizer
+    ├── ConversionError          a demo model could not be made
+    └── MissingExtraError        an optional dependency is not installed
+
+A message names the value that was refused, the limit that it broke and the way out. The command
+line exits with 2 for a `UsageError` and with 1 for every other one.
+"""
+
+from unicodedata import east_asian_width
+
+__all__ = [
+    "CheckpointError",
+    "ConversionError",
+    "ExpressionError",
+    "MissingExtraError",
+    "SourceError",
+    "UnembedError",
+    "UsageError",
+    "VocabularyError",
+]
+
+
+class UnembedError(Exception):
+    """The root of the hierarchy: catch it to catch all that unembed raises on purpose."""
+
+
+class UsageError(UnembedError):
+    """The call is wrong: an unknown space or region, a count out of range."""
+
+
+class ExpressionError(UsageError):
+    """An expression that does not parse, names no token, or comes out at zero.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to write instead.
+    expression : str
+        The whole expression.
+    column : int
+        Where in it, counted from 1.
+    """
+
+    def __init__(self, message: str, *, expression: str, column: int) -> None:
+        self.expression = expression
+        self.column = column
+        # The caret stands under the column: a line break is shown as a space, an emoji is two wide.
+        shown = "".join(" " if char.isspace() else char for char in expression)
+        wide = sum(east_asian_width(char) in "WF" for char in shown[: column - 1])
+        caret = " " * (column - 1 + wide)
+        super().__init__(f"{message}\n  {shown}\n  {caret}^ column {column}")
+
+
+class SourceError(UnembedError):
+    """The source cannot be opened as a head."""
+
+
+class CheckpointError(SourceError):
+    """A checkpoint's files are missing, damaged or hostile, or hold no head."""
+
+
+class VocabularyError(SourceError):
+    """A tokenizer is missing, damaged or of a kind that is not known, or does not fit the head."""
+
+
+class ConversionError(UnembedError):
+    """A demo model could not be converted: damaged pieces, a full disk, no permission."""
+
+
+class MissingExtraError(UnembedError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What needs it.
+    extra : str
+        The extra that brings it.
+    """
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(f"{what} needs an optional dependency: pip install 'unembed[{extra}]'")

@@ -1,0 +1,1 @@
+"""The geometry of a head: heads, concepts, spaces, regions, questions and views."""

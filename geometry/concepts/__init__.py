@@ -1,0 +1,1 @@
+"""What is asked: expressions, and the vectors that they compose."""

@@ -1,0 +1,112 @@
+"""The rows of a matrix, in the type that they are stored in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError
+from .tensors import TensorFile
+
+# V rows of width D; N of them chosen.
+
+ROW_TYPES = ("BF16", "F16", "F32")
+_BLOCK_VALUES = 1 << 20  # 8 MiB of float64: a block stays in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """V rows of width D, as the bytes that the checkpoint holds.
+
+    Attributes
+    ----------
+    codes_VD : ndarray
+        Shape (V, D): ``float16`` or ``float32`` values, or the bits of bfloat16 in ``uint16``.
+        Usually a view of a mapped file.
+    dtype : str
+        ``"BF16"``, ``"F16"`` or ``"F32"``, as safetensors names them.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[3.0, 4.0]], dtype=np.float32), "F32")
+    >>> rows.decode(np.array([0])), rows.norms()
+    (array([[3., 4.]]), array([5.]))
+    """
+
+    codes_VD: NDArray[Any]
+    dtype: str
+
+    @classmethod
+    def of(cls, file: TensorFile, name: str) -> "Rows":
+        """Take a matrix of a safetensors file, in place.
+
+        Raises
+        ------
+        CheckpointError
+            The tensor is not a matrix, is empty, or is of a type that is not searched in place.
+        """
+        codes = file.array(name)
+        dtype = file.entries[name].dtype
+        if codes.ndim != 2 or not codes.size:
+            raise CheckpointError(
+                f"{file.path}: tensor {name!r} has shape {codes.shape}; a head is a matrix of "
+                "at least one row"
+            )
+        if dtype not in ROW_TYPES:
+            raise CheckpointError(
+                f"{file.path}: tensor {name!r} is {dtype}; rows can be {', '.join(ROW_TYPES)}: "
+                "save the checkpoint in one of these"
+            )
+        return cls(codes, dtype)
+
+    @property
+    def count(self) -> int:
+        """V, the number of rows."""
+        return int(self.codes_VD.shape[0])
+
+    @property
+    def width(self) -> int:
+        """D, the number of values in a row."""
+        return int(self.codes_VD.shape[1])
+
+    def decode(self, ids_N: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Give rows as ``float64``, shape (N, D): exact for every type."""
+        codes_ND = self.codes_VD[ids_N]
+        if self.dtype == "BF16":
+            codes_ND = (codes_ND.astype(np.uint32) << 16).view(np.float32)
+        return codes_ND.astype(np.float64)
+
+    def blocks(self, ids_N: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Decode rows block by block, so that no copy of many rows is ever held.
+
+        Yields
+        ------
+        slice, ndarray
+            The places in `ids_N`, and their rows, ``float64`` of shape (block, D).
+        """
+        step = max(1, _BLOCK_VALUES // self.width)
+        for start in range(0, len(ids_N), step):
+            places = slice(start, start + step)
+            yield places, self.decode(ids_N[places])
+
+    def norms(self) -> NDArray[np.float64]:
+        """Give every row's Euclidean norm, ``float64`` of shape (V,).
+
+        Raises
+        ------
+        CheckpointError
+            A row holds NaN or infinity, or is too long for a float32 product.
+        """
+        norms_V = np.empty(self.count)
+        for places, block_ND in self.blocks(np.arange(self.count)):
+            norms_V[places] = np.sqrt(np.square(block_ND).sum(axis=1))
+        # Partial sums of a product with a unit vector stay below the norm (Cauchy-Schwarz).
+        bad_ids = np.flatnonzero(~(norms_V < np.finfo(np.float32).max))
+        if bad_ids.size:
+            raise CheckpointError(
+                f"{bad_ids.size} rows of the head are NaN, infinite or longer than float32 holds, "
+                f"the first is row {bad_ids[0]}: the checkpoint is damaged"
+            )
+        return norms_V

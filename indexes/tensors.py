@@ -1,0 +1,163 @@
+"""The tensors of a safetensors file, mapped into memory and never copied."""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from ..errors import CheckpointError
+
+# numpy has no bfloat16: its bits are carried in a uint16.
+_NUMPY_TYPES: Mapping[str, str] = {
+    "BF16": "<u2",
+    "BOOL": "|b1",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+    "I32": "<i4",
+    "I64": "<i8",
+    "U8": "|u1",
+}
+_LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """One tensor of a file: its type as the file names it, its shape, its place in bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, eq=False)
+class TensorFile:
+    """A safetensors file, opened: its header is read, its tensors are mapped on demand.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    entries : mapping of str to TensorEntry
+        Every tensor by its name, in the header's order.
+    metadata : mapping of str to str
+        The header's ``__metadata__``.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from safetensors.numpy import save_file
+    >>> path = Path(tempfile.mkdtemp()) / "two.safetensors"
+    >>> save_file({"a": np.arange(3, dtype=np.float32)}, path)
+    >>> TensorFile.open(path).array("a")
+    array([0., 1., 2.], dtype=float32)
+    """
+
+    path: Path
+    entries: Mapping[str, TensorEntry]
+    metadata: Mapping[str, str]
+    _mapping: mmap.mmap
+
+    @classmethod
+    def open(cls, path: Path) -> "TensorFile":
+        """Check a file's header and map it.
+
+        Raises
+        ------
+        CheckpointError
+            The file is missing, unreadable, truncated or not safetensors; the header's offsets
+            overlap, leave holes or point outside the file.
+        """
+        try:
+            # The safetensors library refuses every header that does not describe this very file.
+            with safe_open(path, framework="np"):
+                pass
+            with path.open("rb") as file:
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
+        start = _LENGTH_BYTES + int.from_bytes(mapping[:_LENGTH_BYTES], "little")
+        header: dict[str, Any] = json.loads(mapping[_LENGTH_BYTES:start])
+        metadata = header.pop("__metadata__", {})
+        entries = {
+            name: TensorEntry(
+                dtype=value["dtype"],
+                shape=tuple(value["shape"]),
+                begin=start + value["data_offsets"][0],
+                end=start + value["data_offsets"][1],
+            )
+            for name, value in header.items()
+        }
+        return cls(path, entries, metadata, mapping)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Give one tensor as a read-only view of the mapped file.
+
+        Parameters
+        ----------
+        name : str
+            A key of `entries`.
+
+        Returns
+        -------
+        ndarray
+            Of the tensor's shape; BF16 comes as its bits, in ``uint16``.
+
+        Raises
+        ------
+        CheckpointError
+            The file has no such tensor, or its type is not one that numpy can hold.
+        """
+        entry = self.entries.get(name)
+        if entry is None:
+            raise CheckpointError(
+                f"{self.path}: no tensor {name!r}; it holds {', '.join(self.entries) or 'none'}"
+            )
+        if entry.dtype not in _NUMPY_TYPES:
+            raise CheckpointError(
+                f"{self.path}: tensor {name!r} is {entry.dtype}; "
+                f"the types that can be read are {', '.join(_NUMPY_TYPES)}"
+            )
+        flat = np.frombuffer(
+            memoryview(self._mapping)[entry.begin : entry.end], dtype=_NUMPY_TYPES[entry.dtype]
+        )
+        return flat.reshape(entry.shape)
+
+
+def fingerprint(path: Path) -> str:
+    """Tell a file's content apart without reading all of it.
+
+    Device, inode, size, time of change and the first MiB (a safetensors header, as a rule), as a
+    SHA-256 in hexadecimal: what is derived from a file is kept under it.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing or unreadable.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "file"
+    >>> _ = path.write_bytes(b"one")
+    >>> before = fingerprint(path)
+    >>> _ = path.write_bytes(b"three")
+    >>> fingerprint(path) == before
+    False
+    """
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            head = file.read(1 << 20)
+    except OSError as error:
+        raise CheckpointError(f"{path}: not readable: {error}") from error
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return hashlib.sha256(repr(identity).encode() + head).hexdigest()
