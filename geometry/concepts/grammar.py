@@ -63,8 +63,9 @@ def parse(expression: str) -> tuple[Term, ...]:
     >>> [(term.weight, term.name) for term in parse("king - man + woman")]
     [(1.0, 'king'), (-1.0, 'man'), (1.0, 'woman')]
     """
+    line = "".join(" " if char.isspace() else char for char in expression)  # columns, not lines
     try:
-        tokens = _parser().parse(expression).children
+        tokens = _parser().parse(line).children
     except UnexpectedInput as error:
         raise _explain(error, expression) from error
     terms, weight = [], 1.0
@@ -88,11 +89,11 @@ def _explain(error: UnexpectedInput, expression: str) -> ExpressionError:
     """Say what stands where, and what could."""
     found, place = "the end", len(expression)
     if isinstance(error, UnexpectedCharacters):
-        found, place, expected = repr(error.char), error.pos_in_stream, error.allowed
+        found, place, expected = repr(error.char), error.column - 1, error.allowed
     elif isinstance(error, UnexpectedToken):
         expected = error.expected
         if error.token.type != "$END":
-            found, place = repr(error.token.value), error.pos_in_stream
+            found, place = repr(error.token.value), error.column - 1
     else:
         raise error
     could = " or ".join(_SPOKEN[name] for name in sorted(expected) if name in _SPOKEN)
