@@ -12,7 +12,7 @@ from ..neighbours import Neighbours, shown_text
 def neighbours_table(answer: Neighbours) -> Group:
     """Draw an answer: what was searched, the token of each name, then a row a neighbour."""
     names = ", ".join(f"{name.text} is {' '.join(name.tokens)}" for name in answer.resolved)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in ("rank", "score", "id"):
         table.add_column(column, justify="right")
     for column in ("token", "text"):
