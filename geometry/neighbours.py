@@ -192,7 +192,7 @@ def nearest(
     scores_K, ids_K = exact.nearest(
         head.index,
         head.rows,
-        concept.vector_D / np.linalg.norm(concept.vector_D),
+        concept.vector_D,
         top + len(named),
         norms_V=head.norms_V,
         cosine=geometry.cosine,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..indexes.rows import norm
 
 # N vectors of width D.
 
@@ -37,7 +38,7 @@ class Space:
         """Give rows as they are composed in this space, shape (N, D); a zero row stays zero."""
         if not self.cosine:
             return rows_ND
-        norms_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
+        norms_N1 = norm(rows_ND)[:, None]
         return rows_ND / np.where(norms_N1 > 0, norms_N1, 1.0)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .faiss import MappedIndex
-from .rows import Rows
+from .rows import Rows, norm
 
 # V rows of width D; N ids to score; C candidates; K best.
 
@@ -108,7 +108,7 @@ def nearest(
     """
     searched_norms_N = norms_V if among_N is None else norms_V[among_N]
     k = min(k, len(searched_norms_N))
-    query_norm = float(np.linalg.norm(query_D))
+    query_norm = float(norm(query_D))
     if k == 0:
         return np.empty(0), np.empty(0, dtype=np.int64)
     error = float32_error(rows.width, query_norm, float(searched_norms_N.max()))

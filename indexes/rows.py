@@ -16,6 +16,20 @@ ROW_TYPES = ("BF16", "F16", "F32")
 _BLOCK_VALUES = 1 << 20  # 8 MiB of float64: a block stays in the cache
 
 
+def norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give Euclidean norms along the last axis, with the same bits on every machine.
+
+    A BLAS norm, which numpy takes for a single vector, sums in an order that depends on the
+    processor.
+
+    Examples
+    --------
+    >>> norm(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([5., 0.])
+    """
+    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1)))
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """V rows of width D, as the bytes that the checkpoint holds.
@@ -101,7 +115,7 @@ class Rows:
         """
         norms_V = np.empty(self.count)
         for places, block_ND in self.blocks(np.arange(self.count)):
-            norms_V[places] = np.sqrt(np.square(block_ND).sum(axis=1))
+            norms_V[places] = norm(block_ND)
         # Partial sums of a product with a unit vector stay below the norm (Cauchy-Schwarz).
         bad_ids = np.flatnonzero(~(norms_V < np.finfo(np.float32).max))
         if bad_ids.size:

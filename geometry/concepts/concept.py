@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ExpressionError
+from ...indexes.rows import norm
 from ..heads.head import Head
 from ..space import Space
 from .grammar import parse
@@ -29,7 +30,7 @@ class Concept:
     resolved : tuple of Resolved
         Each name and its token.
     vector_D : ndarray of float64
-        Shape (D,). A direction: its length means nothing.
+        Shape (D,), of norm 1: a concept is a direction, only true residuals have a scale.
     """
 
     expression: str
@@ -59,10 +60,10 @@ def compose(head: Head, expression: str, *, space: Space) -> Concept:
     rows_ND = head.rows.decode(np.array([name.token_ids[0] for name in resolved]))
     terms_ND = np.array([[term.weight] for term in terms]) * space.place(rows_ND)
     vector_D = terms_ND.sum(axis=0)
-    if np.linalg.norm(vector_D) <= _ROUNDING * np.linalg.norm(terms_ND):
+    if norm(vector_D) <= _ROUNDING * norm(terms_ND).sum():
         raise ExpressionError(
             "the sum comes out at zero, which has no direction; take a name out",
             expression=expression,
             column=1,
         )
-    return Concept(expression, space, resolved, vector_D)
+    return Concept(expression, space, resolved, vector_D / norm(vector_D))

@@ -139,6 +139,6 @@ def _tensors(path: Path, progress: Progress) -> dict[str, "torch.Tensor"]:
         values = np.asarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
         if "norm" in name:
             values = values - 1  # GGUF stores the whole gain, Gemma's checkpoints gain - 1
-        tensors[name] = torch.from_numpy(np.array(values)).to(torch.bfloat16)
+        tensors[name] = torch.from_numpy(values).to(torch.bfloat16)
         progress("converting the tensors", done, len(stored))
     return tensors
