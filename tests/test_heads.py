@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from unembed import Head, open_head
+from unembed import Head, nearest, open_head
 from unembed.errors import CheckpointError
 
 Make = Callable[..., Path]
@@ -80,3 +80,29 @@ def test_kept_norms_follow_the_file(make_checkpoint: Make) -> None:
     rows = torch.from_numpy(open_head(directory).rows.decode(slice(None))).float() * 2
     save_file({"model.embed_tokens.weight": rows}, directory / "model.safetensors")
     np.testing.assert_allclose(open_head(directory).norms_V, before * 2)
+
+
+def test_nothing_but_the_head_is_read(make_checkpoint: Make) -> None:
+    """Beside the head lies a tensor of 64 GiB, a hole in the file: reading it would take minutes."""
+    import json
+    import struct
+
+    directory = make_checkpoint()
+    weights = directory / "model.safetensors"
+    rows = open_head(directory).rows.codes_VD
+    end, rest = rows.nbytes, 64 << 30
+    header = {
+        "model.embed_tokens.weight": {
+            "dtype": "BF16",
+            "shape": list(rows.shape),
+            "data_offsets": [0, end],
+        },
+        "layer": {"dtype": "U8", "shape": [rest], "data_offsets": [end, end + rest]},
+    }
+    text = json.dumps(header).encode()
+    content = struct.pack("<Q", len(text)) + text + rows.tobytes()
+    weights.unlink()
+    with weights.open("wb") as file:
+        file.write(content)
+        file.truncate(len(content) + rest)
+    assert len(nearest(open_head(directory), "king").neighbours) == 10
