@@ -83,7 +83,7 @@ def test_kept_norms_follow_the_file(make_checkpoint: Make) -> None:
 
 
 def test_nothing_but_the_head_is_read(make_checkpoint: Make) -> None:
-    """Beside the head lies a tensor of 64 GiB, a hole in the file: reading it would take minutes."""
+    """Beside the head lies a tensor of 64 GiB, a hole in the file: reading it takes minutes."""
     import json
     import struct
 
