@@ -112,14 +112,25 @@ def _run(arguments: Sequence[str] | None) -> int:
         with _reports_to_stderr():
             unembed.main(arguments, prog_name="unembed", standalone_mode=False)
     except UnembedError as error:
-        click.echo(f"unembed: {error}", err=True)
+        _complain(str(error))
         return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:  # stdout is full or gone: what we read is ours to report
+        _complain(str(error))
+        return 1
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
     return 0
+
+
+def _complain(message: str) -> None:
+    """Print an error on stderr; what it quotes of a file or an expression can do no harm."""
+    from .geometry.heads.vocabulary import display
+
+    lines = [display(line) for line in message.split("\n")]
+    click.echo("\n".join([f"unembed: {lines[0]}", *lines[1:]]), err=True)
 
 
 @contextmanager

@@ -164,7 +164,7 @@ def nearest(
     region : str, optional
         ``emoji``, or None for all tokens.
     top : int
-        How many neighbours; fewer come where the region has fewer.
+        How many neighbours, at least 1; fewer come where there are fewer.
 
     Returns
     -------
@@ -183,8 +183,8 @@ def nearest(
     >>> [near.text for near in answer.neighbours]
     ['🐎', '🚚', '🐈']
     """
-    if not 1 <= top <= head.rows.count:
-        raise UsageError(f"top is {top:,}; it can be from 1 to {head.rows.count:,}")
+    if top < 1:
+        raise UsageError(f"top is {top:,}; it must be at least 1")
     geometry = get_space(space)
     concept = compose(head, expression, space=geometry)
     among_N = _searched(head, region)

@@ -80,11 +80,13 @@ class Store:
         """
         digest = hashlib.sha256(repr((_FORMAT, name, key)).encode()).hexdigest()
         path = self.directory / f"{name}-{digest[:32]}.safetensors"
-        if path.exists():
-            try:
+        try:
+            if path.exists():
                 return _load(path, fits)
-            except CheckpointError as error:
-                _log.warning("a cache entry is damaged and is made again: %s", error)
+        except OSError as error:
+            _log.warning("the cache cannot be read: %s", error)
+        except CheckpointError as error:
+            _log.warning("a cache entry is damaged and is made again: %s", error)
         arrays = {key: np.ascontiguousarray(value) for key, value in build().items()}
         try:
             with atomic_path(path) as temporary:

@@ -85,17 +85,22 @@ class TensorFile:
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
         start = _LENGTH_BYTES + int.from_bytes(mapping[:_LENGTH_BYTES], "little")
-        header: dict[str, Any] = json.loads(mapping[_LENGTH_BYTES:start])
-        metadata = header.pop("__metadata__", {})
-        entries = {
-            name: TensorEntry(
-                dtype=value["dtype"],
-                shape=tuple(value["shape"]),
-                begin=start + value["data_offsets"][0],
-                end=start + value["data_offsets"][1],
-            )
-            for name, value in header.items()
-        }
+        try:
+            header: dict[str, Any] = json.loads(mapping[_LENGTH_BYTES:start])
+            metadata = header.pop("__metadata__", {})
+            entries = {
+                name: TensorEntry(
+                    dtype=value["dtype"],
+                    shape=tuple(value["shape"]),
+                    begin=start + value["data_offsets"][0],
+                    end=start + value["data_offsets"][1],
+                )
+                for name, value in header.items()
+            }
+        except (TypeError, KeyError) as error:  # the library takes a list for an object
+            raise CheckpointError(
+                f"{path}: not a readable safetensors file: an entry of its header is no object"
+            ) from error
         return cls(path, entries, metadata, mapping)
 
     def array(self, name: str) -> NDArray[Any]:
@@ -118,9 +123,8 @@ class TensorFile:
         """
         entry = self.entries.get(name)
         if entry is None:
-            raise CheckpointError(
-                f"{self.path}: no tensor {name!r}; it holds {', '.join(self.entries) or 'none'}"
-            )
+            held = ", ".join(map(repr, self.entries)) or "none"
+            raise CheckpointError(f"{self.path}: no tensor {name!r}; it holds {held}")
         if entry.dtype not in _NUMPY_TYPES:
             raise CheckpointError(
                 f"{self.path}: tensor {name!r} is {entry.dtype}; "
@@ -129,7 +133,12 @@ class TensorFile:
         flat = np.frombuffer(
             memoryview(self._mapping)[entry.begin : entry.end], dtype=_NUMPY_TYPES[entry.dtype]
         )
-        return flat.reshape(entry.shape)
+        try:
+            return flat.reshape(entry.shape)
+        except ValueError as error:  # an empty tensor may claim any size
+            raise CheckpointError(
+                f"{self.path}: tensor {name!r} has shape {entry.shape}: {error}"
+            ) from error
 
 
 def fingerprint(path: Path) -> str:

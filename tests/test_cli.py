@@ -106,7 +106,7 @@ def test_the_json_object_has_floats_in_full(run: Run, make_checkpoint: Make) -> 
     [
         (["king", "--space", "x"], 2, "unembed: unknown space 'x'; the spaces are logit, cosine"),
         (["king", "--region", "x"], 2, "unembed: unknown region 'x'; the regions are emoji"),
-        (["king", "--top", "0"], 2, "unembed: top is 0; it can be from 1 to"),
+        (["king", "--top", "0"], 2, "unembed: top is 0; it must be at least 1"),
         (["king", "--top", "many"], 2, "Error: Invalid value for '--top'"),
         (["king +"], 2, "unembed: the end cannot stand here; an emoji or a word could"),
         (["king", "--spice", "x"], 2, "Error: Got unexpected extra arguments (--spice x)"),
@@ -132,6 +132,26 @@ def test_a_failure_exits_with_1(run: Run, tmp_path: Path, make_checkpoint: Make)
     code, _, err = run("near", str(weights.parent), "king")
     assert code == 1
     assert err.startswith(f"unembed: {weights}: not a readable safetensors file")
+
+
+def test_what_an_error_quotes_does_no_harm(run: Run, make_checkpoint: Make) -> None:
+    code, _, err = run("near", str(make_checkpoint()), "king \x1b[31m")
+    assert code == 2
+    assert "\x1b" not in err
+
+
+def test_a_full_disk_behind_stdout_is_one_line(make_checkpoint: Make) -> None:
+    arguments = ["near", str(make_checkpoint()), "king", "--json"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", COMMAND, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"unembed: [Errno 28] No space left on device")
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_damaged_cache_is_reported_and_answered(

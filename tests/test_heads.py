@@ -37,13 +37,19 @@ def matrix(value: float) -> torch.Tensor:
     [
         (["model.embed_tokens.weight", "lm_head.weight"], False, "lm_head.weight", False),
         (["model.embed_tokens.weight", "lm_head.weight"], True, "model.embed_tokens.weight", True),
-        (["model.embed_tokens.weight"], False, "model.embed_tokens.weight", True),
+        (["model.embed_tokens.weight"], None, "model.embed_tokens.weight", True),
+        (
+            ["language_model.model.embed_tokens.weight", "language_model.lm_head.weight"],
+            False,
+            "language_model.lm_head.weight",
+            False,
+        ),
         (["transformer.wte.weight"], True, "transformer.wte.weight", True),
         (["embed_out.weight", "other"], False, "embed_out.weight", False),
     ],
 )
 def test_which_tensor_is_the_head(
-    make_checkpoint: Make, names: list[str], tie: bool, expected: str, tied: bool
+    make_checkpoint: Make, names: list[str], tie: bool | None, expected: str, tied: bool
 ) -> None:
     tensors = {name: matrix(float(place)) for place, name in enumerate(names)}
     directory = make_checkpoint(tensors=tensors, config={"tie_word_embeddings": tie})
@@ -53,8 +59,39 @@ def test_which_tensor_is_the_head(
 
 def test_a_checkpoint_without_a_head_lists_its_matrices(make_checkpoint: Make) -> None:
     directory = make_checkpoint(tensors={"strange": matrix(1.0), "norm": torch.zeros(4)})
-    with pytest.raises(CheckpointError, match=r"none of its tensors .* its matrices are strange$"):
+    with pytest.raises(
+        CheckpointError, match=r"none of its tensors .* its matrices are 'strange'$"
+    ):
         open_head(directory)
+
+
+def test_an_embedding_is_not_taken_for_a_head_that_is_not_tied(make_checkpoint: Make) -> None:
+    directory = make_checkpoint(
+        tensors={"model.embed_tokens.weight": matrix(1.0)}, config={"tie_word_embeddings": False}
+    )
+    with pytest.raises(CheckpointError, match=r"says that it is not tied"):
+        open_head(directory)
+
+
+def test_names_in_errors_hold_no_escapes(make_checkpoint: Make) -> None:
+    directory = make_checkpoint(tensors={"a\x1b]0;x\x07\nunembed: b": matrix(1.0)})
+    with pytest.raises(CheckpointError) as caught:
+        open_head(directory)
+    assert "\x1b" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sharded_checkpoint_is_refused_by_name(make_checkpoint: Make) -> None:
+    directory = make_checkpoint()
+    (directory / "model.safetensors").rename(directory / "model-00001-of-00001.safetensors")
+    (directory / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="its weights are in several files; save them as one"):
+        open_head(directory)
+
+
+def test_a_name_too_long_for_the_system_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"not readable: .*File name too long"):
+        open_head("a" * 300)
 
 
 def test_what_is_no_checkpoint_is_named(tmp_path: Path, make_checkpoint: Make) -> None:

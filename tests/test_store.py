@@ -95,6 +95,14 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(
     assert "could not be kept" in caplog.text
 
 
+def test_a_cache_that_cannot_be_read_costs_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrays = Store(tmp_path / ("a" * 300)).arrays("numbers", "key", Counter(), fits)
+    np.testing.assert_array_equal(arrays["n"], np.arange(5))
+    assert "the cache cannot be read" in caplog.text
+
+
 def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
     path = tmp_path / "whole"
     path.write_text("before")

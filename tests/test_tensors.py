@@ -76,6 +76,7 @@ CRAFTED: dict[str, Callable[[Path], Path]] = {
     ),
     "unknown type": lambda path: crafted(path, {"w": entry("F99", [2], 0, 8)}, b"\0" * 8),
     "no offsets": lambda path: crafted(path, {"w": {"dtype": "F32", "shape": [2]}}, b"\0" * 8),
+    "an entry that is a list": lambda path: crafted(path, {"w": ["F32", [2], [0, 8]]}, b"\0" * 8),
     "a directory": lambda path: (path.mkdir(), path)[1],
     "missing": lambda path: path,
 }
@@ -106,7 +107,13 @@ def test_a_tensor_that_is_no_head_is_refused(
         Rows.of(TensorFile.open(tmp_path / "x"), "w")
 
 
+def test_an_empty_tensor_of_a_size_beyond_memory_is_refused(tmp_path: Path) -> None:
+    file = TensorFile.open(crafted(tmp_path / "x", {"w": entry("F32", [0, 10**19], 0, 0)}))
+    with pytest.raises(CheckpointError, match="tensor 'w' has shape"):
+        file.array("w")
+
+
 def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     save_file({"w": torch.zeros(2)}, tmp_path / "x")
-    with pytest.raises(CheckpointError, match="no tensor 'v'; it holds w"):
+    with pytest.raises(CheckpointError, match="no tensor 'v'; it holds 'w'"):
         TensorFile.open(tmp_path / "x").array("v")

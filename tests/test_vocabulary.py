@@ -122,6 +122,14 @@ def edited(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
         (lambda c: c["model"]["vocab"].update(below=-1), "has no row"),
         (lambda c: c["model"]["vocab"].update(text="seven"), "not a tokenizer of a kind"),
         (lambda c: c["model"]["vocab"].update({"\ud800": 284}), "not a tokenizer of a kind"),
+        (lambda c: c["model"]["vocab"].update(text=0.7), "a token is 'text' with the id 0.7"),
+        (lambda c: c["model"]["vocab"].update(text=1e999), "a token is 'text' with the id inf"),
+        (lambda c: c["model"]["vocab"].update(text=True), "not a tokenizer of a kind"),
+        (lambda c: c["added_tokens"][0].update(content=None), "not a tokenizer of a kind"),
+        (
+            lambda c: c.update(decoder={"type": "Metaspace", "replacement": ""}),
+            "its decoder is Metaspace",
+        ),
         (lambda c: c["model"].pop("vocab"), "not a tokenizer of a kind that is known: KeyError"),
         (lambda c: c.update(model=[]), "not a tokenizer of a kind"),
         (lambda c: c.update(decoder=None), "its decoder is None; known are ByteLevel"),
@@ -146,6 +154,15 @@ def test_a_tokenizer_that_is_not_an_object_is_refused(
     (directory / "tokenizer.json").write_bytes(content)
     with pytest.raises(VocabularyError, match=r"tokenizer\.json"):
         open_head(directory)
+
+
+def test_every_replacement_of_a_decoder_counts(make_checkpoint: Make) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        step = {"type": "Replace", "pattern": {"String": "ueen"}, "content": "@"}
+        content["decoder"]["decoders"].append(step)
+
+    vocabulary = open_head(edited(make_checkpoint(), edit)).vocabulary
+    assert vocabulary.id_of(" q@") is not None
 
 
 def test_a_missing_tokenizer_is_named(make_checkpoint: Make) -> None:

@@ -62,7 +62,7 @@ def compose(head: Head, expression: str, *, space: Space) -> Concept:
     vector_D = terms_ND.sum(axis=0)
     if norm(vector_D) <= _ROUNDING * norm(terms_ND).sum():
         raise ExpressionError(
-            "the sum comes out at zero, which has no direction; take a name out",
+            "the sum comes out at zero, which has no direction; change its names",
             expression=expression,
             column=1,
         )

@@ -14,7 +14,13 @@ CONFIG = "config.json"
 _CONFIG_LIMIT = 16 << 20
 
 # A head of its own comes before the embedding that it would be tied to.
-_HEADS = ("lm_head.weight", "output.weight", "embed_out.weight", "proj_out.weight")
+_HEADS = (
+    "lm_head.weight",
+    "language_model.lm_head.weight",
+    "output.weight",
+    "embed_out.weight",
+    "proj_out.weight",
+)
 _EMBEDDINGS = (
     "model.embed_tokens.weight",
     "model.decoder.embed_tokens.weight",
@@ -94,20 +100,32 @@ def find_head(directory: Path) -> HeadTensor:
     CheckpointError
         A file is missing or damaged, or no tensor is known as a head.
     """
-    if not directory.is_dir():
+    try:
+        is_directory = directory.is_dir()
+    except OSError as error:
+        raise CheckpointError(f"{directory}: not readable: {error}") from error
+    if not is_directory:
         raise CheckpointError(
-            f"{directory}: no such checkpoint directory; give a directory with {WEIGHTS} and "
-            "tokenizer.json, or one of the demos: demo, demo-bytes"
+            f"{directory}: no such checkpoint directory; give a directory with {CONFIG}, {WEIGHTS} "
+            "and tokenizer.json, or one of the demos: demo, demo-bytes"
         )
     config = read_json(directory / CONFIG, limit=_CONFIG_LIMIT)
+    if (directory / f"{WEIGHTS}.index.json").exists() and not (directory / WEIGHTS).exists():
+        raise CheckpointError(
+            f"{directory}: its weights are in several files; save them as one {WEIGHTS}"
+        )
     file = TensorFile.open(directory / WEIGHTS)
     own = [name for name in _HEADS if name in file.entries]
     shared = [name for name in _EMBEDDINGS if name in file.entries]
-    names = [*shared, *own] if config.get("tie_word_embeddings") is True else [*own, *shared]
+    tie = config.get("tie_word_embeddings")
+    names = [*shared, *own] if tie is True else own if tie is False else [*own, *shared]
     if not names:
-        matrices = [name for name, entry in file.entries.items() if len(entry.shape) == 2]
+        known = _HEADS if tie is False else _HEADS + _EMBEDDINGS
+        # Names are shown by repr: they come from the file and may hold terminal escapes.
+        matrices = [repr(name) for name, entry in file.entries.items() if len(entry.shape) == 2]
         raise CheckpointError(
-            f"{file.path}: none of its tensors is known as a head "
-            f"({', '.join(_HEADS + _EMBEDDINGS)}); its matrices are {', '.join(matrices[:20])}"
+            f"{file.path}: none of its tensors is known as a head: {', '.join(known)}"
+            f"{' (config.json says that it is not tied)' if tie is False else ''}; "
+            f"its matrices are {', '.join(matrices[:20]) or 'none'}"
         )
     return HeadTensor(file.path, names[0], names[0] in shared, Rows.of(file, names[0]))

@@ -207,7 +207,7 @@ def _table(path: Path, rows: int) -> Arrays:
             )
         written = {id_: write(string) for id_, string in strings.items()}
         spelled = {id_: string.encode("utf-8") for id_, string in strings.items()}
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         raise VocabularyError(
             f"{path}: not a tokenizer of a kind that is known: {error!r}"
         ) from error
@@ -255,12 +255,14 @@ def _strings(content: Mapping[str, Any]) -> dict[int, str]:
     """Give every id's string: the model's vocabulary, then the added tokens over it."""
     vocabulary = content["model"]["vocab"]
     if isinstance(vocabulary, list):  # Unigram: pairs of a token and its log-probability
-        strings = {id_: str(pair[0]) for id_, pair in enumerate(vocabulary)}
+        pairs = [(id_, pair[0]) for id_, pair in enumerate(vocabulary)]
     else:
-        strings = {int(id_): str(string) for string, id_ in vocabulary.items()}
-    for token in content.get("added_tokens") or ():
-        strings[int(token["id"])] = str(token["content"])
-    return strings
+        pairs = [(id_, string) for string, id_ in vocabulary.items()]
+    pairs += [(token["id"], token["content"]) for token in content.get("added_tokens") or ()]
+    for id_, string in pairs:
+        if type(id_) is not int or not isinstance(string, str):
+            raise ValueError(f"a token is {string!r} with the id {id_!r}")
+    return dict(pairs)
 
 
 def _writer(content: Mapping[str, Any]) -> Callable[[str], bytes]:
@@ -272,10 +274,15 @@ def _writer(content: Mapping[str, Any]) -> Callable[[str], bytes]:
         return _byte_level(literal)
     if "WordPiece" in steps:
         return _word_piece(str(steps["WordPiece"]["prefix"]), literal)
-    if "Metaspace" in steps:
-        return _sentence_piece(str(steps["Metaspace"]["replacement"]), "ByteFallback" in steps)
-    if "Replace" in steps:
-        return _sentence_piece(str(steps["Replace"]["pattern"]["String"]), "ByteFallback" in steps)
+    replacements = [
+        (step["replacement"], " ")
+        if step.get("type") == "Metaspace"
+        else (step["pattern"]["String"], step["content"])
+        for step in decoder.get("decoders") or [decoder]
+        if step.get("type") in {"Metaspace", "Replace"}
+    ]
+    if replacements and all(replacements[0]):
+        return _sentence_piece(replacements, "ByteFallback" in steps)
     raise ValueError(
         f"its decoder is {decoder.get('type')}; known are ByteLevel (byte-level BPE), Metaspace "
         "and Replace (SentencePiece) and WordPiece"
@@ -306,11 +313,17 @@ def _word_piece(prefix: str, literal: set[str]) -> Callable[[str], bytes]:
     return write
 
 
-def _sentence_piece(space: str, byte_fallback: bool) -> Callable[[str], bytes]:
+def _sentence_piece(
+    replacements: Sequence[tuple[str, str]], byte_fallback: bool
+) -> Callable[[str], bytes]:
     """Write the space's mark as a space, and a byte token as its byte."""
 
     def write(string: str) -> bytes:
         byte = _BYTE_TOKEN.fullmatch(string) if byte_fallback else None
-        return bytes([int(byte[1], 16)]) if byte else string.replace(space, " ").encode("utf-8")
+        if byte:
+            return bytes([int(byte[1], 16)])
+        for mark, text in replacements:
+            string = string.replace(mark, text)
+        return string.encode("utf-8")
 
     return write
