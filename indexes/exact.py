@@ -112,27 +112,32 @@ def nearest(
     if k == 0:
         return np.empty(0), np.empty(0, dtype=np.int64)
     error = float32_error(rows.width, query_norm, float(searched_norms_N.max()))
-    divisors_V = np.where(norms_V > 0, norms_V, 1.0) * query_norm if cosine else None
+    if cosine:
+        lengths_N = searched_norms_N[searched_norms_N > 0]
+        shortest, longest = (lengths_N.min(), lengths_N.max()) if lengths_N.size else (1.0, 1.0)
     count = min(max(2 * k, _FIRST_CANDIDATES), len(searched_norms_N))
     while True:
         float32_C, ids_C = index.products(query_D, count, among_N=among_N)
         products_C = float32_C.astype(np.float64)  # the bounds must not be rounded again
         lows_C, highs_C = products_C - error, products_C + error
         unseen_high = highs_C[-1]
-        if divisors_V is not None:
-            lows_C, highs_C = lows_C / divisors_V[ids_C], highs_C / divisors_V[ids_C]
+        if cosine:
+            divisors_C = _divisors(norms_V[ids_C], query_norm)
+            lows_C, highs_C = lows_C / divisors_C, highs_C / divisors_C
             # Dividing by the smallest norm raises a positive bound most, by the largest a negative.
-            lengths_N = searched_norms_N[searched_norms_N > 0]
-            if lengths_N.size:
-                extreme = lengths_N.min() if unseen_high > 0 else lengths_N.max()
-                unseen_high = unseen_high / (extreme * query_norm)
+            unseen_high /= (shortest if unseen_high > 0 else longest) * query_norm
         kth_low = np.partition(lows_C, -k)[-k]
         if kth_low > unseen_high or count == len(searched_norms_N):
             break
         count = min(_GROWTH * count, len(searched_norms_N))
     kept_ids_N = ids_C[highs_C >= kth_low]
     scores_N = score(rows, query_D, kept_ids_N)
-    if divisors_V is not None:
-        scores_N = scores_N / divisors_V[kept_ids_N]
+    if cosine:
+        scores_N /= _divisors(norms_V[kept_ids_N], query_norm)
     order_K = np.lexsort((kept_ids_N, -scores_N))[:k]
     return scores_N[order_K], kept_ids_N[order_K]
+
+
+def _divisors(norms_N: NDArray[np.float64], query_norm: float) -> NDArray[np.float64]:
+    """Give what turns products into cosines; a zero row counts as one of norm 1."""
+    return np.where(norms_N > 0, norms_N, 1.0) * query_norm

@@ -185,7 +185,7 @@ def byte_alphabet() -> dict[str, int]:
     True
     """
     themselves = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in set(themselves)]
+    others = sorted(set(range(256)) - set(themselves))
     alphabet = {chr(byte): byte for byte in themselves}
     return alphabet | {chr(0x100 + place): byte for place, byte in enumerate(others)}
 
@@ -207,7 +207,7 @@ def _table(path: Path, rows: int) -> Arrays:
             )
         written = {id_: write(string) for id_, string in strings.items()}
         spelled = {id_: string.encode("utf-8") for id_, string in strings.items()}
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         raise VocabularyError(
             f"{path}: not a tokenizer of a kind that is known: {error!r}"
         ) from error
@@ -268,21 +268,22 @@ def _strings(content: Mapping[str, Any]) -> dict[int, str]:
 def _writer(content: Mapping[str, Any]) -> Callable[[str], bytes]:
     """Give the function from a token's string to its bytes, by the tokenizer's decoder."""
     decoder = content.get("decoder") or {}
-    steps = {step.get("type"): step for step in decoder.get("decoders") or [decoder]}
+    steps = decoder.get("decoders") or [decoder]
+    by_type = {step.get("type"): step for step in steps}
     literal = {str(token["content"]) for token in content.get("added_tokens") or ()}
-    if "ByteLevel" in steps:
+    if "ByteLevel" in by_type:
         return _byte_level(literal)
-    if "WordPiece" in steps:
-        return _word_piece(str(steps["WordPiece"]["prefix"]), literal)
+    if "WordPiece" in by_type:
+        return _word_piece(str(by_type["WordPiece"]["prefix"]), literal)
     replacements = [
         (step["replacement"], " ")
         if step.get("type") == "Metaspace"
         else (step["pattern"]["String"], step["content"])
-        for step in decoder.get("decoders") or [decoder]
+        for step in steps
         if step.get("type") in {"Metaspace", "Replace"}
     ]
     if replacements and all(replacements[0]):
-        return _sentence_piece(replacements, "ByteFallback" in steps)
+        return _sentence_piece(replacements, "ByteFallback" in by_type)
     raise ValueError(
         f"its decoder is {decoder.get('type')}; known are ByteLevel (byte-level BPE), Metaspace "
         "and Replace (SentencePiece) and WordPiece"
@@ -316,7 +317,7 @@ def _word_piece(prefix: str, literal: set[str]) -> Callable[[str], bytes]:
 def _sentence_piece(
     replacements: Sequence[tuple[str, str]], byte_fallback: bool
 ) -> Callable[[str], bytes]:
-    """Write the space's mark as a space, and a byte token as its byte."""
+    """Replace marks in their order, the space's above all, and write a byte token as its byte."""
 
     def write(string: str) -> bytes:
         byte = _BYTE_TOKEN.fullmatch(string) if byte_fallback else None
