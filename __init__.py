@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors
-    from .geometry.heads.head import Head, open_head
-    from .geometry.neighbours import Neighbour, Neighbours, nearest
+    from .geometry.answer import Neighbour, Neighbours
+    from .geometry.concepts.concept import Concept
+    from .geometry.head import Head, open_head
 
 __version__ = "0.1.0"
 
-__all__ = ["Head", "Neighbour", "Neighbours", "__version__", "errors", "nearest", "open_head"]
+__all__ = ["Concept", "Head", "Neighbour", "Neighbours", "__version__", "errors", "open_head"]
 
 _HOME = {
-    "Head": ".geometry.heads.head",
-    "open_head": ".geometry.heads.head",
-    "Neighbour": ".geometry.neighbours",
-    "Neighbours": ".geometry.neighbours",
-    "nearest": ".geometry.neighbours",
+    "Concept": ".geometry.concepts.concept",
+    "Head": ".geometry.head",
+    "open_head": ".geometry.head",
+    "Neighbour": ".geometry.answer",
+    "Neighbours": ".geometry.answer",
 }
 
 

@@ -9,6 +9,7 @@
     │   ├── CheckpointError      its files, its tensors
     │   └── VocabularyError      its tokenizer
     ├── ConversionError          a demo model could not be made
+    ├── CacheError               what is kept on disk could not be removed
     └── MissingExtraError        an optional dependency is not installed
 
 A message names the value that was refused, the limit that it broke and the way out. The command
@@ -18,6 +19,7 @@ line exits with 2 for a `UsageError` and with 1 for every other one.
 from unicodedata import east_asian_width
 
 __all__ = [
+    "CacheError",
     "CheckpointError",
     "ConversionError",
     "ExpressionError",
@@ -74,6 +76,10 @@ class VocabularyError(SourceError):
 
 class ConversionError(UnembedError):
     """A demo model could not be converted: damaged pieces, a full disk, no permission."""
+
+
+class CacheError(UnembedError):
+    """What is kept on disk could not be removed: no permission, a disk that is read-only."""
 
 
 class MissingExtraError(UnembedError):

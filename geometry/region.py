@@ -1,76 +1,178 @@
 """A set of tokens to search in."""
 
-from collections.abc import Callable, Mapping
+import math
+import re
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..indexes.store import Arrays
-from .heads.head import Head
+from .heads.kinds import KINDS
+from .heads.unembedding import Unembedding
 from .heads.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import regex
 
 # N tokens of the region, of V.
 
+_OF_KINDS = {"words": ("whole-word",), "bytes": ("byte", "fragment")}
+_FILE_LIMIT = 64 << 20
+_PATTERN_SECONDS = 10.0  # for all tokens; a catastrophic pattern takes for ever
+_PATTERN_LONGEST = 1000  # characters
+_PATTERN_REPEATS = 10_000  # the library unrolls counts, nested ones as their product
+_COUNTS = re.compile(r"\{([^{}]*)\}")
+_RECURSION = re.compile(r"\(\?(?:R|[+-]?\d|&|P>)")
+_META = frozenset(r"\^$.|?*+()[]{}")
 
-def region_ids(head: Head, name: str) -> NDArray[np.int64]:
-    """Give the tokens of a region, ascending; kept in the head's store.
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The tokens that are searched.
+
+    Attributes
+    ----------
+    name : str or None
+        As it was asked for; None for all tokens.
+    ids_N : ndarray of int64
+        Ascending, all known tokens.
+    """
+
+    name: str | None
+    ids_N: NDArray[np.int64]
+
+
+def find_region(
+    head: Unembedding,
+    region: str | Sequence[int] | None = None,
+    *,
+    exclude: str | Sequence[int] | None = None,
+) -> Region:
+    r"""Give the tokens of a region, less those of another.
 
     Parameters
     ----------
-    head : Head
+    head : Unembedding
         Whose tokens.
-    name : str
-        ``emoji``: tokens whose text, with or without a leading space, is exactly one RGI emoji
-        (fully qualified, Unicode Technical Standard 51).
+    region : str or sequence of int, optional
+        All tokens where it is None; token ids; or, the first that fits:
+
+        - ``emoji``: tokens whose text, with or without a leading space, is exactly one RGI emoji
+          (fully qualified, Unicode Technical Standard 51);
+        - ``words``: tokens that are a whole word, ``bytes``: those that stand for one byte or are
+          a fragment of a character (`Vocabulary.kind`);
+        - a script of Unicode, such as ``greek``: text with letters of that script and no other;
+        - a file with a token on each line, as its id, its text or the vocabulary's own string;
+          ids where every line is a number;
+        - a regular expression (of the `regex` library) that is found in the token's text; between
+          slashes, ``/sea/``, where it has no character that tells it from a name.
+    exclude : str or sequence of int, optional
+        The same, for the tokens that are left out.
 
     Returns
     -------
-    ndarray of int64
-        Shape (N,).
+    Region
+        Padding is in no region.
 
     Raises
     ------
     UsageError
-        There is no such region, or the head has no token in it.
+        There is no such region, a file cannot be read or names no token, a pattern is wrong or
+        takes too long, or nothing is left to search.
 
     Examples
     --------
     >>> import unembed
-    >>> len(region_ids(unembed.open_head("demo"), "emoji"))
-    990
+    >>> head = unembed.open_head("demo")
+    >>> len(find_region(head, "emoji").ids_N), len(find_region(head, "greek").ids_N)
+    (990, 1501)
+    >>> found = find_region(head, r"^ ?sea\w*$", exclude="words")
+    >>> [head.vocabulary.text(int(id)) for id in found.ids_N][:3]
+    ['search', 'sea', 'season']
     """
-    if name not in _REGIONS:
-        raise UsageError(f"unknown region {name!r}; the regions are {', '.join(_REGIONS)}")
-    version, find = _REGIONS[name]
+    name, ids_N = _chosen(head, region)
+    if exclude is not None:
+        left_out, excluded_N = _chosen(head, exclude)
+        name = f"{name or 'all'} - {left_out}"
+        ids_N = np.setdiff1d(ids_N, excluded_N, assume_unique=True)
+    if not len(ids_N):
+        raise UsageError(
+            f"no token of {head.source} is in the region {name!r}; what is neither a name nor a "
+            "file is read as a regular expression"
+        )
+    return Region(name, ids_N)
+
+
+def _chosen(
+    head: Unembedding, region: str | Sequence[int] | None
+) -> tuple[str | None, NDArray[np.int64]]:
+    """Give a region's name and its ids."""
+    if region is None:
+        return None, np.flatnonzero(head.vocabulary.known_V)
+    if not isinstance(region, str):
+        return "ids", _given(region, head.vocabulary)
+    return region, _named(head, region)
+
+
+def _named(head: Unembedding, region: str) -> NDArray[np.int64]:
+    """Give the ids of a region by the first meaning of its name that there is."""
     vocabulary = head.vocabulary
-    key = repr((vocabulary.key, version()))
+    if region in _OF_KINDS:
+        kinds = [KINDS.index(kind) for kind in _OF_KINDS[region]]
+        return np.flatnonzero(np.isin(vocabulary.kinds_V, kinds))
+    if region == "emoji":
+        return _kept(head, region, _library_version("emoji"), lambda: _emoji(vocabulary))
+    script = _script(region)
+    if script is not None:
+        name, version = region.lower(), _library_version("regex")
+        return _kept(head, name, version, lambda: _matching(vocabulary, script, region))
+    if _is_file(region):
+        return _listed(Path(region), vocabulary)
+    return _matching(vocabulary, _pattern(region), region)
+
+
+def _given(ids: Sequence[int], vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """Check ids that were handed over."""
+    try:
+        ids_N = np.asarray(ids)
+        whole = ids_N.ndim == 1 and (not ids_N.size or ids_N.dtype.kind in "iu")
+    except ValueError:
+        whole = False
+    if not whole:
+        raise UsageError(
+            "a region is a text (a name, a path, a pattern) or a list of whole token ids"
+        )
+    ids_N = np.unique(ids_N)
+    if ids_N.size and not 0 <= ids_N[0] <= ids_N[-1] < len(vocabulary):
+        raise UsageError(
+            f"a region has the ids {ids_N[0]} to {ids_N[-1]}; the head's are 0 to "
+            f"{len(vocabulary) - 1}"
+        )
+    given_N: NDArray[np.int64] = ids_N.astype(np.int64)
+    return given_N[vocabulary.known_V[given_N]]
+
+
+def _kept(
+    head: Unembedding, name: str, version: str, find: Callable[[], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Give the ids of a region that is kept in the store."""
+    vocabulary = head.vocabulary
     kept = head.store.arrays(
         f"region-{name}",
-        key,
-        lambda: {"ids": find(vocabulary)},
+        repr((vocabulary.key, version)),
+        lambda: {"ids": find()},
         lambda kept: _fits(kept, len(vocabulary)),
     )
-    if not kept["ids"].size:
-        raise UsageError(f"no token of {head.source} is in the region {name!r}")
     return kept["ids"]
-
-
-def _emoji_version() -> str:
-    """Give the version of the library that names the emoji."""
-    import emoji
-
-    return emoji.__version__
-
-
-def _emoji(vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """Find the emoji that are one token."""
-    import emoji
-
-    whole = emoji.STATUS["fully_qualified"]
-    texts = [text for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole]
-    found = {vocabulary.id_of(form) for text in texts for form in (text, f" {text}")}
-    return np.array(sorted(id_ for id_ in found if id_ is not None), dtype=np.int64)
 
 
 def _fits(kept: Arrays, count: int) -> bool:
@@ -85,6 +187,126 @@ def _fits(kept: Arrays, count: int) -> bool:
     )
 
 
-_REGIONS: Mapping[str, tuple[Callable[[], str], Callable[[Vocabulary], NDArray[np.int64]]]] = {
-    "emoji": (_emoji_version, _emoji)
-}
+def _library_version(name: str) -> str:
+    """Give the version of the library that a region's tokens are told by."""
+    return str(import_module(name).__version__)
+
+
+def _emoji(vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """Find the emoji that are one token."""
+    import emoji
+
+    whole = emoji.STATUS["fully_qualified"]
+    texts = [text for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole]
+    forms = {form.encode() for text in texts for form in (text, f" {text}")}
+    known_N = np.flatnonzero(vocabulary.known_V)
+    found = [id_ for id_ in known_N.tolist() if vocabulary.written[id_] in forms]
+    return np.array(found, dtype=np.int64)
+
+
+def _script(name: str) -> "regex.Pattern[str] | None":
+    """Give the pattern of text in one script, or None where there is no script of this name."""
+    import regex
+
+    # The library leaves out of a name what is not ASCII, and then finds a script.
+    if not (name.isascii() and name.replace("_", "").replace(" ", "").isalpha()):
+        return None
+    common = r"\p{Script=Common}\p{Script=Inherited}"
+    try:
+        own = rf"\p{{Script={name}}}"
+        return regex.compile(rf"^[{common}]*{own}[{own}{common}]*$")
+    except regex.error:
+        return None
+
+
+def _pattern(text: str) -> "regex.Pattern[str]":
+    """Compile a regular expression; refuse a name that is none of ours."""
+    import regex
+
+    if len(text) > 2 and text[0] == text[-1] == "/":
+        text = text[1:-1]
+    elif not _META & set(text):
+        raise UsageError(
+            f"unknown region {text!r}; the regions are emoji, {', '.join(_OF_KINDS)}, a script "
+            f"such as greek, a file of ids or tokens, or a regular expression: /{text}/"
+        )
+    if len(text) > _PATTERN_LONGEST or _unrolled(text) > _PATTERN_REPEATS:
+        raise UsageError(
+            f"the region {text[:40]!r} is too large a pattern: it may have {_PATTERN_LONGEST:,} "
+            f"characters, and its counts in braces, times 2 for each bracket in brackets, come to "
+            f"at most {_PATTERN_REPEATS:,}"
+        )
+    if _RECURSION.search(text):
+        raise UsageError(f"the region {text!r} calls itself; write it without recursion")
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            return regex.compile(text)
+    except regex.error as error:
+        raise UsageError(f"the region {text!r} is no regular expression: {error}") from error
+
+
+def _unrolled(pattern: str) -> int:
+    """Bound how often the library writes out a part of a pattern: counts, and 2 for each plus."""
+    bare = re.sub(r"\\.|\[[^\]]*\]", "", pattern)
+    counts = [
+        max(int("0" + re.sub(r"[^0-9]", "", part)[:9]) for part in braced.split(","))
+        for braced in _COUNTS.findall(bare)
+    ]
+    depths = accumulate((char == "(") - (char == ")") for char in bare)
+    return math.prod(count for count in counts if count) * int(2 ** max(depths, default=0))
+
+
+def _matching(
+    vocabulary: Vocabulary, pattern: "regex.Pattern[str]", name: str
+) -> NDArray[np.int64]:
+    """Find the tokens in whose text a pattern is found."""
+    ids, end = [], time.monotonic() + _PATTERN_SECONDS
+    try:
+        for id_ in np.flatnonzero(vocabulary.known_V).tolist():
+            text = vocabulary.text(id_)
+            # A timeout below zero is none at all.
+            left = max(end - time.monotonic(), 0.0)
+            if text is not None and pattern.search(text, timeout=left):
+                ids.append(id_)
+    except (TimeoutError, MemoryError) as error:
+        raise UsageError(
+            f"the region {name!r} takes more than {_PATTERN_SECONDS:g} s or too much memory, at "
+            f"the token #{id_}; write a pattern that backtracks less"
+        ) from error
+    return np.array(ids, dtype=np.int64)
+
+
+def _is_file(region: str) -> bool:
+    """Tell whether a region names a file."""
+    try:
+        return Path(region).is_file()
+    except (OSError, ValueError):  # too long, or with a null character: a pattern
+        return False
+
+
+def _listed(path: Path, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """Read a file of tokens or ids."""
+    try:
+        size = path.stat().st_size
+        if size > _FILE_LIMIT:
+            raise UsageError(f"{path}: {size:,} bytes; a region has at most {_FILE_LIMIT:,}")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # tokens may hold other breaks
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: the region cannot be read: {error}") from error
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
+    if all(line.isascii() and line.isdigit() and len(line) < 10 for _, line in numbered):
+        for number, line in numbered:
+            if int(line) >= len(vocabulary):
+                raise UsageError(
+                    f"{path}, line {number}: there is no token #{line}; the head's are #0 to "
+                    f"#{len(vocabulary) - 1}"
+                )
+        return _given([int(line) for _, line in numbered], vocabulary)
+    ids = set()
+    for number, line in numbered:
+        found = [vocabulary.id_of_token(line), vocabulary.id_of(line), vocabulary.id_of(f" {line}")]
+        known: list[Any] = [id_ for id_ in found if id_ is not None]
+        if not known:
+            raise UsageError(f"{path}, line {number}: {line!r} is no token of this head")
+        ids.add(known[0])
+    return np.array(sorted(ids), dtype=np.int64)

@@ -1,65 +1,281 @@
-"""Which geometry: how vectors are composed and what a score is."""
+"""Which geometry: how vectors are composed, what a score is, how residuals enter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..indexes import exact
+from ..indexes.moments import Done, fit_norms, inverse_root, mapped_norms, mean, moments
 from ..indexes.rows import norm
+from ..indexes.store import Arrays, fits
+from .heads.demo import Progress
+from .heads.unembedding import Unembedding
 
-# N vectors of width D.
+# V tokens, rows of width D; N vectors.
+
+DEFAULT_SPACE = "causal"
 
 
 @dataclass(frozen=True)
-class Space:
-    """A geometry on the rows of a head.
+class Kind:
+    """What makes a space, whatever the head.
 
     Attributes
     ----------
+    unit : bool
+        Whether named vectors are made unit vectors before they are weighted; then the natural
+        score is a cosine, else the product.
+    centred : bool
+        Whether the mean row is subtracted.
+    whitened : bool
+        Whether the covariance of the rows is made the identity.
+    """
+
+    unit: bool
+    centred: bool
+    whitened: bool
+
+
+SPACES: Mapping[str, Kind] = {
+    "logit": Kind(unit=False, centred=False, whitened=False),
+    "cosine": Kind(unit=True, centred=False, whitened=False),
+    "centred": Kind(unit=True, centred=True, whitened=False),
+    "causal": Kind(unit=True, centred=True, whitened=True),
+}
+_FORMAT = 2  # of what is kept; a change of what is derived changes it
+SCORES = ("cosine", "dot")
+_OPENED: "WeakKeyDictionary[Unembedding, dict[tuple[str, bool], Space]]" = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Space:
+    """A geometry on the rows of one head: an affine map of rows, and its dual for residuals.
+
+    A row γ is placed at ``g = (γ∘w - m) A``: w is the final norm's gain where it is folded, else 1;
+    m the mean row of the centred spaces, else 0; A the inverse square root of the rows' covariance
+    in the causal space (Park, Choe and Veitch 2023, arXiv 2311.03658, section 3), else the
+    identity. A vector c of the space is met by the residual ``c A``, for g·c is then the product of
+    the row and the residual, less a constant. So one set of rows serves every space.
+
+    Attributes
+    ----------
+    key : str
+        The head, the space and its options: vectors are added only under the same key.
     name : str
-        ``logit``: rows as they are; a score is the product of a row with the concept's unit
-        vector, in logits for a residual of norm 1, which is what the sampler sees. ``cosine``:
-        unit rows; a score is the cosine of the angle between row and concept.
-    cosine : bool
-        Whether scores are cosines; then vectors are composed as unit vectors.
+        ``logit``, ``cosine``, ``centred`` or ``causal``.
+    folded : bool
+        Whether the final norm's gain is multiplied into the rows.
+    kind : Kind
+        What makes the space.
+    gain_D, mean_D : ndarray of float64
+        w and m.
+    map_DD : ndarray of float64 or None
+        A; None for the identity.
+    norms_V : ndarray of float64
+        ‖g‖ for every row; 1 for a row at the origin, whose cosine is 0.
+    fit : NormFit or None
+        Of these norms, where cosines are the space's own score: it makes their search fast.
+    bias_V : ndarray of float64 or None
+        What is added to a row's product for its logit.
 
     Examples
     --------
-    >>> SPACES["cosine"].place(np.array([[3.0, 4.0]]))
-    array([[0.6, 0.8]])
+    >>> import unembed
+    >>> open_space(unembed.open_head("demo"), "causal")
+    Space('causal', 640 wide)
     """
 
+    key: str
     name: str
-    cosine: bool
+    folded: bool
+    kind: Kind
+    gain_D: NDArray[np.float64]
+    mean_D: NDArray[np.float64]
+    map_DD: NDArray[np.float64] | None
+    norms_V: NDArray[np.float64]
+    fit: exact.NormFit | None
+    bias_V: NDArray[np.float64] | None
 
     def place(self, rows_ND: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give rows as they are composed in this space, shape (N, D); a zero row stays zero."""
-        if not self.cosine:
-            return rows_ND
-        norms_N1 = norm(rows_ND)[:, None]
-        return rows_ND / np.where(norms_N1 > 0, norms_N1, 1.0)
+        """Give the place of rows in the space, shape (N, D)."""
+        centred_ND = rows_ND * self.gain_D - self.mean_D
+        return centred_ND if self.map_DD is None else centred_ND @ self.map_DD
+
+    def residual(self, vector_D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the residual that meets a vector of the space, shape (D,): the dual way."""
+        return vector_D if self.map_DD is None else self.map_DD @ vector_D
+
+    def meet(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the vector of the space that a residual meets: `residual`, undone."""
+        if self.map_DD is None:
+            return residual_D
+        return np.asarray(np.linalg.solve(self.map_DD, residual_D), dtype=np.float64)
+
+    def measure(self, vector_D: NDArray[np.float64], *, cosine: bool) -> exact.Measure:
+        """Give the score of rows with a vector of the space.
+
+        Parameters
+        ----------
+        vector_D : ndarray of float64
+            Shape (D,), not zero; its length changes no score.
+        cosine : bool
+            Whether the score is the cosine in the space, or the product with the unit vector.
+        """
+        residual_D = self.residual(vector_D)
+        return exact.Measure(
+            query_D=self.gain_D * residual_D,
+            offset=-float((self.mean_D * residual_D).sum()),
+            norms_V=self.norms_V if cosine else None,
+            divisor=float(norm(vector_D)),
+            fit=self.fit if cosine else None,
+        )
+
+    def logits(self, vector_D: NDArray[np.float64]) -> exact.Measure:
+        """Give the products of rows with the residual that meets a vector, bias included."""
+        return exact.Measure(query_D=self.gain_D * self.residual(vector_D), bias_V=self.bias_V)
+
+    def __repr__(self) -> str:
+        """Name the space."""
+        folded = ", norm folded" if self.folded else ""
+        return f"Space({self.name!r}, {len(self.gain_D)} wide{folded})"
 
 
-SPACES: Mapping[str, Space] = {
-    space.name: space for space in (Space("logit", cosine=False), Space("cosine", cosine=True))
-}
+def open_space(
+    head: Unembedding,
+    name: str = DEFAULT_SPACE,
+    *,
+    fold_norm: bool = False,
+    progress: Progress | None = None,
+) -> Space:
+    """Give a space on a head; what it needs to know of the rows is derived once and kept.
 
-
-def get_space(name: str) -> Space:
-    """Give a space by its name.
+    Parameters
+    ----------
+    head : Unembedding
+        Whose rows.
+    name : str
+        ``logit``: rows as they are, and their products, which is what the sampler sees;
+        ``cosine``: the cosine with rows as they are; ``centred``: after the mean row is subtracted;
+        ``causal``: centred and whitened by the rows' covariance, shrunk by Ledoit and Wolf's
+        estimate.
+    fold_norm : bool
+        Multiply the final norm's gain into the rows, and its bias into the head's.
+    progress : callable, optional
+        Is told ``(step, done, total)`` while something is derived.
 
     Raises
     ------
     UsageError
-        There is no such space.
+        There is no such space; the head has no final norm to fold; its rows do not vary.
+    CheckpointError
+        A row holds NaN or infinity.
 
     Examples
     --------
-    >>> get_space("logit").cosine
-    False
+    >>> import unembed
+    >>> space = open_space(unembed.open_head("demo"), "centred")
+    >>> round(float(space.norms_V.min()), 2), round(float(space.norms_V.max()), 2)
+    (0.7, 1.22)
     """
     if name not in SPACES:
         raise UsageError(f"unknown space {name!r}; the spaces are {', '.join(SPACES)}")
-    return SPACES[name]
+    opened = _OPENED.setdefault(head, {})
+    if (name, fold_norm) not in opened:
+        opened[name, fold_norm] = _open(head, name, fold_norm, progress)
+    return opened[name, fold_norm]
+
+
+def _open(head: Unembedding, name: str, fold_norm: bool, progress: Progress | None) -> Space:
+    """Put a space together."""
+    kind = SPACES[name]
+    norms_V = head.norms_V  # refuses rows that are not finite
+    gain_D, bias_V = np.ones(head.rows.width), head.bias_V
+    if fold_norm:
+        if head.final_norm is None:
+            raise UsageError(f"{head.source} has no final norm that could be folded into its rows")
+        gain_D = head.final_norm.weight_D
+        bias_V = _folded_bias(head)
+    mean_D, map_DD, fit = np.zeros(head.rows.width), None, None
+    if kind.unit or fold_norm:
+        derived = _derived(head, name, gain_D, progress)
+        mean_D, map_DD, norms_V = derived["mean"], derived.get("map"), derived["norms"]
+        fit = exact.NormFit(derived["fit"], derived["fitted"])
+    return Space(
+        key=repr((head.key, head.vocabulary.key, name, fold_norm)),
+        name=name,
+        folded=fold_norm,
+        kind=kind,
+        gain_D=gain_D,
+        mean_D=mean_D,
+        map_DD=map_DD,
+        norms_V=np.where(norms_V > 0, norms_V, 1.0),
+        fit=fit,
+        bias_V=bias_V,
+    )
+
+
+def _derived(
+    head: Unembedding, name: str, gain_D: NDArray[np.float64], progress: Progress | None
+) -> Arrays:
+    """Give mean, map and norms of a space, and the fit of these, from the store."""
+    kind, count, width = SPACES[name], head.rows.count, head.rows.width
+    shapes: dict[str, tuple[int, ...]] = {
+        "mean": (width,),
+        "norms": (count,),
+        "fit": (width,),
+        "fitted": (count,),
+    }
+    if kind.whitened:
+        shapes["map"] = (width, width)
+
+    def told(step: str) -> Done:
+        return lambda done, total: progress(step, done, total) if progress is not None else None
+
+    def build() -> Arrays:
+        known_N = np.flatnonzero(head.vocabulary.known_V)
+        arrays = {"mean": np.zeros(width)}
+        if kind.centred and not kind.whitened:
+            arrays["mean"] = mean(head.rows, known_N) * gain_D
+        if kind.whitened:
+            found = moments(head.rows, known_N, gain_D, done=told("taking the covariance of rows"))
+            arrays["mean"] = found.mean_D
+            try:
+                arrays["map"] = inverse_root(found.shrunk_DD())
+            except np.linalg.LinAlgError as error:
+                raise UsageError(
+                    f"{head.source}: its {len(known_N):,} rows do not vary in all {width:,} "
+                    "directions, so they have no causal space; use cosine, centred or logit"
+                ) from error
+        arrays["norms"] = mapped_norms(
+            head.rows, gain_D, arrays["mean"], arrays.get("map"), done=told("measuring rows")
+        )
+        arrays["fit"] = fit_norms(head.rows, arrays["norms"], known_N)
+        arrays["fitted"] = exact.products(head.rows, arrays["fit"], np.arange(count))
+        return arrays
+
+    key = repr((_FORMAT, head.key, head.vocabulary.key, name, gain_D.tobytes()))
+    return head.store.arrays(
+        f"space-{name}",
+        key,
+        build,
+        lambda kept: fits(kept, shapes) and bool(np.all(kept["norms"] >= 0)),
+    )
+
+
+def _folded_bias(head: Unembedding) -> NDArray[np.float64] | None:
+    """Give what each row adds to its logit once the norm's bias is folded too: γ·b + bias."""
+    final_norm = head.final_norm
+    if final_norm is None or final_norm.bias_D is None:
+        return head.bias_V
+    bias_D = final_norm.bias_D
+    kept = head.store.arrays(
+        "folded-bias",
+        repr((head.key, bias_D.tobytes())),
+        lambda: {"bias": exact.products(head.rows, bias_D, np.arange(head.rows.count))},
+        lambda kept: fits(kept, {"bias": (head.rows.count,)}),
+    )
+    return kept["bias"] if head.bias_V is None else kept["bias"] + head.bias_V

@@ -1,25 +1,158 @@
 """Exact answers: float64 scores, proved complete, equal scores by the lower id."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .faiss import MappedIndex
 from .rows import Rows, norm
 
-# V rows of width D; N ids to score; C candidates; K best.
+# V rows of width D; N ids to score; C candidates; K best; Q queries.
 
-_FLOAT32_UNIT = 2.0**-24
 _FIRST_CANDIDATES = 512  # FAISS gives these in the time of ten
 _GROWTH = 16
+_FEW = 256  # rows that are sooner scored than searched
+_SAMPLED = 16  # one row in so many tells the level of a query
+_FLOAT64_SLACK = 2.0**-49  # of what is added to a product: eight roundings, in float64, and room
 
 
-def score(
+@dataclass(frozen=True, eq=False)
+class NormFit:
+    """A vector whose product with a row is nearly the row's norm.
+
+    Attributes
+    ----------
+    vector_D : ndarray of float64
+        u, shape (D,).
+    products_V : ndarray of float64
+        xᵢ·u for every row.
+    """
+
+    vector_D: NDArray[np.float64]
+    products_V: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """How the product of a row with a query becomes the row's score.
+
+    The score of row i is ``(xᵢ·q + offset + biasᵢ) / (normᵢ · divisor)``: an inner product, a
+    logit, or the cosine in any space that is an affine map of the rows.
+
+    Attributes
+    ----------
+    query_D : ndarray of float64
+        q, shape (D,).
+    offset : float
+        The same for every row.
+    bias_V : ndarray of float64, optional
+        One a row.
+    norms_V : ndarray of float64, optional
+        One a row, above zero.
+    divisor : float
+        The same for every row, above zero.
+    fit : NormFit, optional
+        Of the norms: makes a search with them fast, and changes no score.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[9.0, 9.0], [0.0, 1.0]], dtype=np.float32), "F32")
+    >>> Measure(np.array([0.0, 1.0]), norms_V=rows.norms()).scores(rows, np.array([1, 0]))
+    array([1.        , 0.70710678])
+    """
+
+    query_D: NDArray[np.float64]
+    offset: float = 0.0
+    bias_V: NDArray[np.float64] | None = None
+    norms_V: NDArray[np.float64] | None = None
+    divisor: float = 1.0
+    fit: NormFit | None = None
+
+    def of_products(
+        self, products_N: NDArray[np.float64], ids_N: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Give the scores that go with products of these rows; they rise with them."""
+        scores_N = products_N + self.offset
+        if self.bias_V is not None:
+            scores_N += self.bias_V[ids_N]
+        if self.norms_V is not None:
+            scores_N /= self.norms_V[ids_N]
+        return scores_N / self.divisor
+
+    def scores(self, rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give the exact scores of some rows, ``float64`` of shape (N,)."""
+        return self.of_products(products(rows, self.query_D, ids_N), ids_N)
+
+    def within_reach_V(
+        self, score: float, products: float | NDArray[np.float64]
+    ) -> NDArray[np.bool_] | bool:
+        """Tell which rows products of at most these can bring to `score`: each, or all."""
+        wanted = score * self.divisor * (1.0 if self.norms_V is None else self.norms_V)
+        bias = 0.0 if self.bias_V is None else self.bias_V
+        return products + self.offset + bias >= wanted
+
+    def slack(self) -> float:
+        """Bound what is lost when offset and bias are added to a product in float64."""
+        bias = 0.0 if self.bias_V is None else float(np.abs(self.bias_V).max())
+        return _FLOAT64_SLACK * (abs(self.offset) + bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """The rows that FAISS gives for one query: those with the largest float32 products.
+
+    What is searched is not q but q - level·u, with u of a `NormFit`. Where the score is a cosine,
+    a row's product with it is the norm times what the score exceeds the level by, nearly, and no
+    longer the norm times the score: so the rows come in the order of their scores, and not with
+    the long ones first.
+
+    Attributes
+    ----------
+    query_D : ndarray of float64
+        q - level·u, shape (D,).
+    products_C : ndarray of float64
+        Of rows with it, as computed in float32, descending.
+    ids_C : ndarray of int64
+        Their rows.
+    among_N : ndarray of int64, optional
+        The ids that were searched, without repeats; all where it is None.
+    level : float
+        A guess at the last score that is wanted, times the measure's divisor.
+    fit : NormFit, optional
+        None where the level is 0.
+    """
+
+    query_D: NDArray[np.float64]
+    products_C: NDArray[np.float64]
+    ids_C: NDArray[np.int64]
+    among_N: NDArray[np.int64] | None
+    level: float = 0.0
+    fit: NormFit | None = None
+
+    def lift(self, ids_N: NDArray[np.int64] | slice) -> float | NDArray[np.float64]:
+        """Give what a product that was found lacks to the product with q."""
+        return 0.0 if self.fit is None else self.level * self.fit.products_V[ids_N]
+
+    def error(self, index: MappedIndex, measure: Measure) -> float:
+        """Bound what a product is off by, the float64 additions after it included."""
+        slack = measure.slack()
+        if self.fit is not None:
+            lifted = abs(self.level) * float(np.abs(self.fit.products_V).max())
+            slack += _FLOAT64_SLACK * lifted
+            # What is lifted by is a sum in float64 too, and q may be nearly level·u.
+            slack += 2.0**-28 * index.error(abs(self.level) * float(norm(self.fit.vector_D)))
+        return index.error(float(norm(self.query_D))) + slack
+
+
+def products(
     rows: Rows, query_D: NDArray[np.float64], ids_N: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Give the product of a query with some rows.
+    """Give the exact product of a query with some rows.
 
-    Every row is summed by itself and in the same order, so that its score does not depend on the
-    rows beside it and equal rows have equal scores to the last bit (a BLAS product promises
+    Every row is summed by itself and in the same order, so that its product does not depend on the
+    rows beside it and equal rows have equal products to the last bit (a BLAS product promises
     neither).
 
     Returns
@@ -30,50 +163,66 @@ def score(
     Examples
     --------
     >>> rows = Rows(np.eye(3, dtype=np.float32), "F32")
-    >>> score(rows, np.array([1.0, 3.0, 2.0]), np.array([2, 0]))
+    >>> products(rows, np.array([1.0, 3.0, 2.0]), np.array([2, 0]))
     array([2., 1.])
     """
-    scores_N = np.empty(len(ids_N))
+    products_N = np.empty(len(ids_N))
     for places, block_ND in rows.blocks(ids_N):
-        scores_N[places] = (block_ND * query_D).sum(axis=1)
-    return scores_N
+        products_N[places] = (block_ND * query_D).sum(axis=1)
+    return products_N
 
 
-def float32_error(width: int, query_norm: float, row_norm: float) -> float:
-    """Bound the error of a product of a float32 row with a query rounded to float32.
+def propose(
+    index: MappedIndex,
+    measures: Sequence[Measure],
+    k: int,
+    *,
+    among_N: NDArray[np.int64] | None = None,
+) -> list[Proposal]:
+    """Ask FAISS for the first candidates of every query, all queries in one pass.
 
-    With u = 2⁻²⁴ and γₙ = nu/(1 - nu), a sum of D products in any order, of values of which one
-    was rounded before, is off by at most γ₍D+1₎ Σ|xᵢqᵢ| (Higham, *Accuracy and Stability of
-    Numerical Algorithms*, 2nd ed., section 3.1), and Σ|xᵢqᵢ| ≤ ‖x‖‖q‖. The last term covers
-    products below the normal range.
+    The levels of queries whose norms are fitted come from a first part of the rows.
 
     Examples
     --------
-    >>> float32_error(640, 1.0, 1.0) < 4e-5
-    True
+    >>> index = MappedIndex(Rows(np.eye(3, dtype=np.float32), "F32"), longest=1.0)
+    >>> propose(index, [Measure(np.array([1.0, 3.0, 2.0]))], 1)[0].ids_C
+    array([1, 2, 0])
     """
-    n = width + 1
-    gamma = n * _FLOAT32_UNIT / (1 - n * _FLOAT32_UNIT)
-    return gamma * query_norm * row_norm + n * float(np.finfo(np.float32).tiny)
+    searched = index.count if among_N is None else len(among_N)
+    count = min(max(2 * k, _FIRST_CANDIDATES), searched)
+    queries_QD = np.array([measure.query_D for measure in measures])
+    fits = [measure.fit for measure in measures]
+    levels = [0.0] * len(measures)
+    if any(fits) and 0 < count <= searched // _SAMPLED:
+        sample_N = (np.arange(searched) if among_N is None else among_N)[: searched // _SAMPLED]
+        found = zip(measures, *index.products(queries_QD, count, among_N=sample_N), strict=True)
+        levels = [
+            measure.divisor * float(np.partition(measure.of_products(found_C, ids_C), -k)[-k])
+            for measure, found_C, ids_C in found
+        ]
+        for place, (fit, level) in enumerate(zip(fits, levels, strict=True)):
+            if fit is not None:
+                queries_QD[place] -= level * fit.vector_D
+    found_QC = index.products(queries_QD, count, among_N=among_N)
+    return [
+        Proposal(query_D, found_C, ids_C, among_N, level, fit if level else None)
+        for query_D, found_C, ids_C, level, fit in zip(
+            queries_QD, *found_QC, levels, fits, strict=True
+        )
+    ]
 
 
 def nearest(
-    index: MappedIndex,
-    rows: Rows,
-    query_D: NDArray[np.float64],
-    k: int,
-    *,
-    norms_V: NDArray[np.float64],
-    cosine: bool,
-    among_N: NDArray[np.int64] | None = None,
+    index: MappedIndex, rows: Rows, measure: Measure, proposal: Proposal, k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Give the k best rows for a query, exactly.
+    """Give the k best rows, exactly.
 
-    FAISS proposes the rows with the largest float32 products. In between two bounds, which
-    `float32_error` gives, lies every true score; the proposal is enough once no row that was not
-    proposed can reach the k-th score, else many more are asked for. For a cosine the
-    product is divided by the row's norm, and a row that was not proposed by the smallest norm.
-    What can be in the answer is then scored in float64.
+    Every true product lies within `Proposal.error` of the one that FAISS gives, so every score
+    lies in an interval. Of the rows that were not proposed none has a product above the last one
+    proposed; those that could still reach the k-th score with it, for their norm is small or
+    their bias large, are searched in turn, until there are few. What can be in the answer is then
+    scored in float64.
 
     Parameters
     ----------
@@ -81,63 +230,92 @@ def nearest(
         Over `rows`.
     rows : Rows
         V rows of width D.
-    query_D : ndarray of float64
-        Shape (D,).
+    measure : Measure
+        What a score is.
+    proposal : Proposal
+        The first candidates for the measure's query, by `propose`, with room for k.
     k : int
         How many; fewer come where fewer rows are searched.
-    norms_V : ndarray of float64
-        The rows' norms.
-    cosine : bool
-        Whether a score is the cosine with the row, or the product. A row of norm zero has the
-        cosine 0.
-    among_N : ndarray of int64, optional
-        The ids to search, without repeats; all where it is None.
 
     Returns
     -------
     scores_K : ndarray of float64
-        Cosines or products, descending.
+        Descending.
     ids_K : ndarray of int64
         Their rows; equal scores come by the lower id.
 
     Examples
     --------
     >>> rows = Rows(np.array([[9.0, 9.0], [0.0, 1.0]], dtype=np.float32), "F32")
-    >>> nearest(MappedIndex(rows), rows, np.array([0.0, 1.0]), 1, norms_V=rows.norms(), cosine=True)
+    >>> index = MappedIndex(rows, longest=13.0)
+    >>> measure = Measure(np.array([0.0, 1.0]), norms_V=rows.norms())
+    >>> nearest(index, rows, measure, propose(index, [measure], 1)[0], 1)
     (array([1.]), array([1]))
     """
-    searched_norms_N = norms_V if among_N is None else norms_V[among_N]
-    k = min(k, len(searched_norms_N))
-    query_norm = float(norm(query_D))
-    if k == 0:
+    if not len(proposal.ids_C):
         return np.empty(0), np.empty(0, dtype=np.int64)
-    error = float32_error(rows.width, query_norm, float(searched_norms_N.max()))
-    if cosine:
-        lengths_N = searched_norms_N[searched_norms_N > 0]
-        shortest, longest = (lengths_N.min(), lengths_N.max()) if lengths_N.size else (1.0, 1.0)
-    count = min(max(2 * k, _FIRST_CANDIDATES), len(searched_norms_N))
+    k = min(k, len(proposal.ids_C))
+    error = proposal.error(index, measure)
+    products_C, ids_C = proposal.products_C, proposal.ids_C
+    unseen_V = _searched(index, proposal.among_N)
+    every = slice(None)
     while True:
-        float32_C, ids_C = index.products(query_D, count, among_N=among_N)
-        products_C = float32_C.astype(np.float64)  # the bounds must not be rounded again
-        lows_C, highs_C = products_C - error, products_C + error
-        unseen_high = highs_C[-1]
-        if cosine:
-            divisors_C = _divisors(norms_V[ids_C], query_norm)
-            lows_C, highs_C = lows_C / divisors_C, highs_C / divisors_C
-            # Dividing by the smallest norm raises a positive bound most, by the largest a negative.
-            unseen_high /= (shortest if unseen_high > 0 else longest) * query_norm
-        kth_low = np.partition(lows_C, -k)[-k]
-        if kth_low > unseen_high or count == len(searched_norms_N):
+        lifted_C = products_C + proposal.lift(ids_C)
+        kth_low = np.partition(measure.of_products(lifted_C - error, ids_C), -k)[-k]
+        unseen_V[ids_C] = False
+        last = float(products_C[-1]) + error
+        reached = measure.within_reach_V(kth_low, last + proposal.lift(every))
+        unseen_N = np.flatnonzero(unseen_V & reached)
+        if len(unseen_N) <= _FEW:
             break
-        count = min(_GROWTH * count, len(searched_norms_N))
-    kept_ids_N = ids_C[highs_C >= kth_low]
-    scores_N = score(rows, query_D, kept_ids_N)
-    if cosine:
-        scores_N /= _divisors(norms_V[kept_ids_N], query_norm)
-    order_K = np.lexsort((kept_ids_N, -scores_N))[:k]
-    return scores_N[order_K], kept_ids_N[order_K]
+        count = min(_GROWTH * len(ids_C), len(unseen_N))
+        (more_C,), (more_N,) = index.products(proposal.query_D[None], count, among_N=unseen_N)
+        products_C, ids_C = np.append(products_C, more_C), np.append(ids_C, more_N)
+    kept_N = ids_C[measure.of_products(lifted_C + error, ids_C) >= kth_low]
+    kept_N = np.append(kept_N, unseen_N)
+    scores_N = measure.scores(rows, kept_N)
+    order_K = np.lexsort((kept_N, -scores_N))[:k]
+    return scores_N[order_K], kept_N[order_K]
 
 
-def _divisors(norms_N: NDArray[np.float64], query_norm: float) -> NDArray[np.float64]:
-    """Give what turns products into cosines; a zero row counts as one of norm 1."""
-    return np.where(norms_N > 0, norms_N, 1.0) * query_norm
+def ranks(
+    index: MappedIndex,
+    rows: Rows,
+    measure: Measure,
+    ids_N: NDArray[np.int64],
+    *,
+    among_N: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Give the exact rank, from 1, that each row has or would have among the searched ones.
+
+    It is one more than the number of other searched rows that come before it: those of a higher
+    score, or of an equal one and a lower id.
+
+    Examples
+    --------
+    >>> rows = Rows(np.eye(3, dtype=np.float32), "F32")
+    >>> measure = Measure(np.array([1.0, 3.0, 2.0]))
+    >>> ranks(MappedIndex(rows, longest=1.0), rows, measure, np.array([0, 1]))
+    array([3, 1])
+    """
+    searched = index.count if among_N is None else len(among_N)
+    (products_C,), (ids_C,) = index.products(measure.query_D[None], searched, among_N=among_N)
+    error = index.error(float(norm(measure.query_D))) + measure.slack()
+    lows_C = measure.of_products(products_C - error, ids_C)
+    highs_C = measure.of_products(products_C + error, ids_C)
+    ranks_N = np.empty(len(ids_N), dtype=np.int64)
+    for place, (id_, score) in enumerate(zip(ids_N, measure.scores(rows, ids_N), strict=True)):
+        open_C = ids_C[(lows_C <= score) & (highs_C >= score) & (ids_C != id_)]
+        scores_C = measure.scores(rows, open_C)
+        before = np.count_nonzero((scores_C > score) | ((scores_C == score) & (open_C < id_)))
+        ranks_N[place] = 1 + np.count_nonzero((lows_C > score) & (ids_C != id_)) + before
+    return ranks_N
+
+
+def _searched(index: MappedIndex, among_N: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """Mark the rows that are searched."""
+    if among_N is None:
+        return np.ones(index.count, dtype=bool)
+    searched_V = np.zeros(index.count, dtype=bool)
+    searched_V[among_N] = True
+    return searched_V

@@ -12,7 +12,8 @@ from .tensors import TensorFile
 
 # V rows of width D; N of them chosen.
 
-ROW_TYPES = ("BF16", "F16", "F32")
+ROW_TYPES = ("BF16", "F16", "F32", "F64")
+_WIDEST = 1 << 16  # no model comes near; float32 sums and a D x D matrix stay sound
 _BLOCK_VALUES = 1 << 20  # 8 MiB of float64: a block stays in the cache
 
 
@@ -20,14 +21,23 @@ def norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give Euclidean norms along the last axis, with the same bits on every machine.
 
     A BLAS norm, which numpy takes for a single vector, sums in an order that depends on the
-    processor.
+    processor. No square overflows or is lost, however large or small the values are.
 
     Examples
     --------
-    >>> norm(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    array([5., 0.])
+    >>> norm(np.array([[3.0, 4.0], [0.0, 0.0], [3e200, 4e200]]))
+    array([5.e+000, 0.e+000, 5.e+200])
     """
-    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1)))
+    with np.errstate(over="ignore"):
+        norms = np.asarray(np.sqrt(np.square(vectors).sum(axis=-1)))
+        extreme = ~((norms > 1e-140) & (norms < 1e150))
+        if extreme.any():
+            far_ND = vectors[extreme]
+            # A power of two changes no digit.
+            _, exponents_N = np.frexp(np.abs(far_ND).max(axis=-1))
+            near_ND = np.ldexp(far_ND, -exponents_N[:, None])
+            norms[extreme] = np.ldexp(np.sqrt(np.square(near_ND).sum(axis=-1)), exponents_N)
+    return norms
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +47,10 @@ class Rows:
     Attributes
     ----------
     codes_VD : ndarray
-        Shape (V, D): ``float16`` or ``float32`` values, or the bits of bfloat16 in ``uint16``.
-        Usually a view of a mapped file.
+        Shape (V, D): ``float16``, ``float32`` or ``float64`` values, or the bits of bfloat16 in
+        ``uint16``. Usually a view of a mapped file.
     dtype : str
-        ``"BF16"``, ``"F16"`` or ``"F32"``, as safetensors names them.
+        ``"BF16"``, ``"F16"``, ``"F32"`` or ``"F64"``, as safetensors names them.
 
     Examples
     --------
@@ -59,7 +69,7 @@ class Rows:
         Raises
         ------
         CheckpointError
-            The tensor is not a matrix, is empty, or is of a type that is not searched in place.
+            The tensor is not a matrix, is empty or too wide, or is of a type that is not read.
         """
         codes = file.array(name)
         dtype = file.entries[name].dtype
@@ -67,6 +77,11 @@ class Rows:
             raise CheckpointError(
                 f"{file.path}: tensor {name!r} has shape {codes.shape}; a head is a matrix of "
                 "at least one row"
+            )
+        if codes.shape[1] > _WIDEST:
+            raise CheckpointError(
+                f"{file.path}: tensor {name!r} has rows of {codes.shape[1]:,} values; a head's have"
+                f" at most {_WIDEST:,}: is this another matrix, or a transposed one?"
             )
         if dtype not in ROW_TYPES:
             raise CheckpointError(
@@ -114,8 +129,9 @@ class Rows:
             A row holds NaN or infinity, or is too long for a float32 product.
         """
         norms_V = np.empty(self.count)
-        for places, block_ND in self.blocks(np.arange(self.count)):
-            norms_V[places] = norm(block_ND)
+        with np.errstate(invalid="ignore", over="ignore"):  # judged below
+            for places, block_ND in self.blocks(np.arange(self.count)):
+                norms_V[places] = norm(block_ND)
         # Partial sums of a product with a unit vector stay below the norm (Cauchy-Schwarz).
         bad_ids = np.flatnonzero(~(norms_V < np.finfo(np.float32).max))
         if bad_ids.size:

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from ..errors import CheckpointError
+from ..errors import CacheError, CheckpointError
 from .tensors import TensorFile
 
-_FORMAT = 1
+_FORMAT = 2
+_DERIVED = "derived"
+_STORE_NAME = re.compile(r"[0-9a-f]{24}")
+_ENTRY_NAME = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{32}\.safetensors")
+_UNFINISHED_NAME = re.compile(rf"\.{_ENTRY_NAME.pattern}\.\w+")  # left by a process that was killed
 _log = logging.getLogger("unembed")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -38,6 +43,30 @@ def cache_directory() -> Path:
     return platformdirs.user_cache_path("unembed")
 
 
+def store_of(key: str, label: str) -> "Store":
+    """Give the store of what is derived from one thing, in the cache directory.
+
+    Parameters
+    ----------
+    key : str
+        Tells it apart from every other.
+    label : str
+        Names it for people.
+
+    Returns
+    -------
+    Store
+        In a directory of its own; nothing is written yet.
+
+    Examples
+    --------
+    >>> store_of("a fingerprint", "demo").directory.parent.name
+    'derived'
+    """
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    return Store(cache_directory() / _DERIVED / digest, label)
+
+
 @dataclass(frozen=True)
 class Store:
     """Derived arrays on disk: an entry is whole and checked, or is made again.
@@ -46,6 +75,8 @@ class Store:
     ----------
     directory : Path
         Where the entries lie; made when the first one is written.
+    label : str
+        What the entries are derived from, for people who look at the cache.
 
     Examples
     --------
@@ -55,6 +86,7 @@ class Store:
     """
 
     directory: Path
+    label: str = ""
 
     def arrays(
         self, name: str, key: str, build: Callable[[], Arrays], fits: Callable[[Arrays], bool]
@@ -64,7 +96,7 @@ class Store:
         Parameters
         ----------
         name : str
-            What the arrays are; part of the file's name.
+            What the arrays are; part of the file's name: of ``a-z``, ``0-9``, ``-`` and ``_``.
         key : str
             All that they were derived from: fingerprints, versions, options.
         build : callable
@@ -81,7 +113,7 @@ class Store:
         digest = hashlib.sha256(repr((_FORMAT, name, key)).encode()).hexdigest()
         path = self.directory / f"{name}-{digest[:32]}.safetensors"
         try:
-            if path.exists():
+            if path.is_file():
                 return _load(path, fits)
         except OSError as error:
             _log.warning("the cache cannot be read: %s", error)
@@ -90,10 +122,105 @@ class Store:
         arrays = {key: np.ascontiguousarray(value) for key, value in build().items()}
         try:
             with atomic_path(path) as temporary:
-                save_file(arrays, temporary, metadata={"sha256": _digest(arrays)})
+                # A path may hold what is not text.
+                source = self.label.encode(errors="backslashreplace").decode()
+                about = {"sha256": _digest(arrays), "source": source}
+                save_file(arrays, temporary, metadata=about)
         except (OSError, SafetensorError) as error:
             _log.warning("%s could not be kept and will be made again: %s", path, error)
         return arrays
+
+    def entries(self) -> tuple["Entry", ...]:
+        """List what is kept here, by name."""
+        return _entries(self.directory)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One kept file.
+
+    Attributes
+    ----------
+    source : str
+        What it was derived from, as the user named it.
+    name : str
+        What it is.
+    bytes : int
+        Its size on disk.
+    path : Path
+        Where it lies.
+    """
+
+    source: str
+    name: str
+    bytes: int
+    path: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it with its path as text."""
+        return asdict(self) | {"path": str(self.path)}
+
+
+def derived(cache: Path) -> tuple[Entry, ...]:
+    """List every entry of every store under a cache directory, by source and name.
+
+    Links are not followed, and files that are not of the store's own kind of name are passed over.
+
+    Raises
+    ------
+    CacheError
+        The directory is there and cannot be listed.
+
+    Examples
+    --------
+    >>> derived(Path(tempfile.mkdtemp()))
+    ()
+    """
+    found = [entry for directory in _directories(cache) for entry in _entries(directory)]
+    return tuple(sorted(found, key=lambda entry: (entry.source, entry.name, str(entry.path))))
+
+
+def clear(cache: Path) -> tuple[Entry, ...]:
+    """Remove every entry, and give what was removed; it is made again where it is needed.
+
+    Only files of the store's own kind of name are touched, in the store's own place. What a process
+    that was killed has left half written goes too.
+
+    Raises
+    ------
+    CacheError
+        The directory cannot be listed, or an entry could not be removed.
+
+    Examples
+    --------
+    >>> clear(Path(tempfile.mkdtemp()))
+    ()
+    """
+    entries = derived(cache)
+    try:
+        for entry in entries:
+            entry.path.unlink(missing_ok=True)
+        for directory in _directories(cache):
+            for path in _files(directory, _UNFINISHED_NAME):
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds something else
+                directory.rmdir()
+    except OSError as error:
+        raise CacheError(f"the cache could not be cleared: {error}") from error
+    return entries
+
+
+def fits(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]], dtype: type = np.float64) -> bool:
+    """Tell whether arrays are exactly those of these names and shapes, finite and of one type.
+
+    Examples
+    --------
+    >>> fits({"n": np.zeros(3)}, {"n": (3,)}), fits({"n": np.zeros(3)}, {"n": (4,)})
+    (True, False)
+    """
+    return {name: array.shape for name, array in arrays.items()} == dict(shapes) and all(
+        array.dtype == dtype and bool(np.isfinite(array).all()) for array in arrays.values()
+    )
 
 
 @contextmanager
@@ -119,6 +246,45 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _entries(directory: Path) -> tuple[Entry, ...]:
+    """List the entries of one store; what cannot be read as one is listed without a source."""
+    found = []
+    for path in _files(directory, _ENTRY_NAME):
+        try:
+            source = TensorFile.open(path).metadata.get("source", "")
+        except CheckpointError:
+            source = ""
+        with suppress(OSError):  # another process has just cleared it
+            found.append(Entry(source, path.name.rpartition("-")[0], path.stat().st_size, path))
+    return tuple(found)
+
+
+def _directories(cache: Path) -> list[Path]:
+    """List the directories of stores: real ones, of the name that `store_of` gives."""
+    try:
+        return sorted(
+            path
+            for path in (cache / _DERIVED).iterdir()
+            if _STORE_NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        )
+    except FileNotFoundError:  # nothing was ever kept
+        return []
+    except OSError as error:
+        raise CacheError(f"the cache could not be listed: {error}") from error
+
+
+def _files(directory: Path, name: re.Pattern[str]) -> list[Path]:
+    """List the files of a directory, if it is one, whose whole name fits; no links."""
+    try:
+        return sorted(
+            path
+            for path in directory.iterdir()
+            if name.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+        )
+    except OSError:
+        return []
 
 
 def _load(path: Path, fits: Callable[[Arrays], bool]) -> Arrays:

@@ -77,6 +77,8 @@ class TensorFile:
             overlap, leave holes or point outside the file.
         """
         try:
+            if path.exists() and not path.is_file():
+                raise OSError("not a regular file")  # to open a pipe would wait for its writer
             # The safetensors library refuses every header that does not describe this very file.
             with safe_open(path, framework="np"):
                 pass
@@ -87,7 +89,7 @@ class TensorFile:
         start = _LENGTH_BYTES + int.from_bytes(mapping[:_LENGTH_BYTES], "little")
         try:
             header: dict[str, Any] = json.loads(mapping[_LENGTH_BYTES:start])
-            metadata = header.pop("__metadata__", {})
+            metadata = header.pop("__metadata__", None) or {}  # the library takes null
             entries = {
                 name: TensorEntry(
                     dtype=value["dtype"],

@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from unembed.geometry.heads.vocabulary import byte_alphabet
-from unembed.indexes.store import cache_directory
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+from unembed.geometry.heads.spelling import byte_alphabet
+from unembed.geometry.heads.vocabulary import Vocabulary
+from unembed.indexes.store import Store, cache_directory
 
 WORDS = ["king", "man", "woman", "queen", "sea", "horse", "fish", "dog", "cat", "pizza"]
 EMOJI = ["🐴", "🐟", "🐶", "❤️", "👩‍🚀"]
@@ -90,7 +99,12 @@ FAMILIES = {
     "unigram": unigram,
     "wordpiece": wordpiece,
 }
-TORCH_TYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+TORCH_TYPES = {
+    "BF16": torch.bfloat16,
+    "F16": torch.float16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+}
 
 
 def tiny_rows(tokenizer: Tokenizer, padding: int) -> torch.Tensor:
@@ -137,3 +151,129 @@ def make_checkpoint(tmp_path: Path) -> Make:
         return directory
 
     return make
+
+
+# What the trained vocabularies are trained on: many scripts, emoji, controls and bidi marks.
+TEXT = [
+    "the king and the queen went to the sea, and the horse did not; well-known, don't",
+    "le roi et l'eau: naïve café déjà vu, De\u0301ja\u0300 vu, Ĳsselmeer",
+    "東京は海です 海馬 こんにちは ラーメン 안녕하세요 세계 바다",
+    "हिन्दी भाषा می\u200cروم שלום עולם ภาษาไทย море и море",
+    '🐴 🐴 👩‍🚀 ❤️ 🏴‍☠️ 7 42 1984 <b>bold</b> [bold red] "quoted" back\\slash',
+    "\x1b[31mred\x1b[0m \u202eabc\u2066 \x00 \x7f \x85 \xad \u2028 \ufeff \ue000 \u200b",
+]
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+def trained_byte_level() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<|endoftext|>", "<|reserved_special_token_0|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXT * 3, trainer)
+    return tokenizer
+
+
+def with_bytes(tokenizer: Tokenizer, specials: list[str]) -> Tokenizer:
+    """Make the tokens <0x00> to <0xFF> what the model falls back to, as SentencePiece does."""
+    content = json.loads(tokenizer.to_str())
+    content["model"]["byte_fallback"] = True
+    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in specials]
+    return Tokenizer.from_str(json.dumps(content))
+
+
+def trained_unigram() -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    trainer = trainers.UnigramTrainer(
+        vocab_size=480,
+        special_tokens=["<unk>", "<unused0>", *BYTES],
+        unk_token="<unk>",  # noqa: S106
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXT * 3, trainer)
+    return with_bytes(tokenizer, ["<unk>", "<unused0>"])
+
+
+def trained_llama() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))  # noqa: S106
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=["<unk>", "<s>", *BYTES], show_progress=False
+    )
+    tokenizer.train_from_iterator([w for line in TEXT * 3 for w in line.split(" ")], trainer)
+    return with_bytes(tokenizer, ["<unk>", "<s>"])
+
+
+def trained_wordpiece() -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(cleanup=False)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=300, special_tokens=["[UNK]", "[CLS]", "[unused0]"], show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXT * 3, trainer)
+    return tokenizer
+
+
+TRAINED = {
+    "trained_byte_level": trained_byte_level,
+    "trained_unigram": trained_unigram,
+    "trained_llama": trained_llama,
+    "trained_wordpiece": trained_wordpiece,
+}
+
+
+@pytest.fixture(scope="session")
+def open_vocabulary() -> Callable[[Path], Vocabulary]:
+    """Give a function that opens a directory's tokenizer for a head with three rows of padding."""
+
+    def opened(directory: Path) -> Vocabulary:
+        path = directory / "tokenizer.json"
+        rows = Tokenizer.from_file(str(path)).get_vocab_size() + 3
+        return Vocabulary.open(path, rows=rows, store=Store(directory / "store"))
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, open_vocabulary: Callable[[Path], Vocabulary]
+) -> dict[str, Vocabulary]:
+    """Give the trained vocabularies by their names."""
+    vocabularies = {}
+    for name, train in TRAINED.items():
+        directory = tmp_path_factory.mktemp(name)
+        train().save(str(directory / "tokenizer.json"))
+        vocabularies[name] = open_vocabulary(directory)
+    return vocabularies
+
+
+@pytest.fixture(params=[*FAMILIES, *TRAINED])
+def vocabulary(
+    request: pytest.FixtureRequest,
+    trained: dict[str, Vocabulary],
+    open_vocabulary: Callable[[Path], Vocabulary],
+    make_checkpoint: Make,
+) -> Vocabulary:
+    """Give every vocabulary, made by hand or trained, one after the other."""
+    if request.param in trained:
+        return trained[request.param]
+    return open_vocabulary(make_checkpoint(request.param))

@@ -1,47 +1,111 @@
 """Expressions: what they mean, and where they are wrong."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unembed.errors import ExpressionError
-from unembed.geometry.concepts.grammar import parse
+from unembed.geometry.concepts.grammar import Call, Name, Node, Sum, parse
+
+
+def word(text: str, column: int) -> Name:
+    return Name("word", text, column)
+
+
+def linear(node: Node, weight: float = 1.0) -> dict[tuple[str, str], float]:
+    """The weight of each name, `unit` taken as a name of its own."""
+    if isinstance(node, Name):
+        return {(node.kind, node.text): weight}
+    if isinstance(node, Call) and node.function == "unit":
+        inside = sorted(linear(node.arguments[0]).items())
+        return {("unit", repr([(key, round(value, 9)) for key, value in inside])): weight}
+    if isinstance(node, Call):
+        share = weight / len(node.arguments)
+        parts = [linear(argument, share) for argument in node.arguments]
+    else:
+        parts = [linear(term, weight * factor) for factor, term in node.terms]
+    total: dict[tuple[str, str], float] = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = total.get(key, 0.0) + value
+    return total
 
 
 @pytest.mark.parametrize(
-    ("expression", "terms"),
+    ("expression", "node"),
     [
-        ("sea", [(1, "sea", 1)]),
-        ("king - man + woman", [(1, "king", 1), (-1, "man", 8), (1, "woman", 14)]),
-        ("-water + sea", [(-1, "water", 2), (1, "sea", 10)]),
-        ("+ sea", [(1, "sea", 3)]),
-        ("sea+horse", [(1, "sea", 1), (1, "horse", 5)]),
-        ("merry-go-round - sea", [(1, "merry-go-round", 1), (-1, "sea", 18)]),
-        ("l'eau - l’air", [(1, "l'eau", 1), (-1, "l’air", 9)]),
+        ("sea", word("sea", 1)),
+        ("(sea)", word("sea", 2)),
+        ("+ sea", word("sea", 3)),
         (
-            "Ĳssel + naïve + 東京 + हिन्दी",
-            [(1, "Ĳssel", 1), (1, "naïve", 9), (1, "東京", 17), (1, "हिन्दी", 22)],
+            "king - man + woman",
+            Sum(((1.0, word("king", 1)), (-1.0, word("man", 8)), (1.0, word("woman", 14)))),
         ),
-        ("🐴 + sea", [(1, "🐴", 1), (1, "sea", 5)]),
-        ("❤️ - 👩‍🚀 + 🇧🇷 + 👍🏽", [(1, "❤️", 1), (-1, "👩‍🚀", 6), (1, "🇧🇷", 12), (1, "👍🏽", 17)]),
-        ("1️⃣ + 🏴󠁧󠁢󠁥󠁮󠁧󠁿", [(1, "1️⃣", 1), (1, "🏴󠁧󠁢󠁥󠁮󠁧󠁿", 7)]),
-        (" sea\n+\thorse ", [(1, "sea", 2), (1, "horse", 8)]),
+        ("-water + sea", Sum(((-1.0, word("water", 2)), (1.0, word("sea", 10))))),
+        ("0.5*sea + horse", Sum(((0.5, word("sea", 5)), (1.0, word("horse", 11))))),
+        ("2 * 3 * sea * 4 / 8", Sum(((3.0, word("sea", 9)),))),
+        ("-1e1*sea", Sum(((-10.0, word("sea", 6)),))),
+        (".5*sea - horse/2", Sum(((0.5, word("sea", 4)), (-0.5, word("horse", 10))))),
+        ("mean(cat, dog)", Call("mean", (word("cat", 6), word("dog", 11)), 1)),
+        ("unit(cat)", Call("unit", (word("cat", 6),), 1)),
+        ("mean + unit", Sum(((1.0, word("mean", 1)), (1.0, word("unit", 8))))),
+        ('"hot dog"', Name("phrase", "hot dog", 1)),
+        ("'hot dog'", Name("phrase", "hot dog", 1)),
+        (r'"a\"\\\n\x41\u202e\U0001f434"', Name("phrase", 'a"\\\nA\u202e🐴', 1)),
+        ('"\u3000\ta\n"', Name("phrase", "\u3000\ta\n", 1)),
+        ("#1234", Name("id", "1234", 1)),
+        ('token("▁sea")', Name("token", "▁sea", 1)),
+        ("merry-go-round - x", Sum(((1.0, word("merry-go-round", 1)), (-1.0, word("x", 18))))),
+        ("l'eau - l’air", Sum(((1.0, word("l'eau", 1)), (-1.0, word("l’air", 9))))),
+        ("हिन्दी + 東京", Sum(((1.0, word("हिन्दी", 1)), (1.0, word("東京", 10))))),
+        (" sea\n+\thorse ", Sum(((1.0, word("sea", 2)), (1.0, word("horse", 8))))),
     ],
 )
-def test_terms_and_their_columns(expression: str, terms: list[tuple[float, str, int]]) -> None:
-    assert [(term.weight, term.name, term.column) for term in parse(expression)] == terms
+def test_what_is_written_is_read(expression: str, node: Node) -> None:
+    assert parse(expression) == node
+
+
+@pytest.mark.parametrize(
+    "emoji", ["🐴", "❤️", "👩‍🚀", "🇧🇷", "👍🏽", "1️⃣", "#️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🏴‍☠️", "👨‍👩‍👧‍👦", "©"]
+)
+def test_an_emoji_is_one_name(emoji: str) -> None:
+    assert parse(emoji) == Name("emoji", emoji, 1)
+    terms = parse(f"2*{emoji} - {emoji}")
+    assert linear(terms) == {("emoji", emoji): 1.0}
 
 
 @pytest.mark.parametrize(
     ("expression", "message", "column"),
     [
-        ("", "the end cannot stand here; an emoji or + or - or a word could", 1),
-        ("king -", "the end cannot stand here; an emoji or a word could", 7),
-        ("king man", "'man' cannot stand here; + or - could", 6),
-        ("king + + man", "'+' cannot stand here; an emoji or a word could", 8),
-        ("🐴🐟", "'🐟' cannot stand here; + or - could", 2),
-        ("sea & horse", "'&' cannot stand here", 5),
-        ("12", "'1' cannot stand here", 1),
+        ("", "the end cannot stand here; + or -, a number, a word, an emoji, a quoted phrase", 1),
+        ("king -", "the end cannot stand here; a number, a word", 7),
+        ("king man", "'man' cannot stand here; + or -, *, / or the end could; a phrase", 6),
+        ("(king man", "'man' cannot stand here; + or -, *, / or ) could", 7),
+        ("mean(king man", "'man' cannot stand here; + or -, *, /, ) or a comma could", 11),
+        ("king + + man", "'+' cannot stand here; a number", 8),
+        ("2 king", "'king' cannot stand here; * could", 3),
+        ("king * man", "'man' cannot stand here; a number could", 8),
+        ("2*-sea", "'-' cannot stand here", 3),
+        ("12", "the end cannot stand here; * could", 3),
+        ("🐴🐟", "'🐟' cannot stand here", 2),
+        ("sea\n& horse", "'&' cannot stand here", 5),
         ("sea + \ud800", "cannot stand here", 7),
+        ("sea\u2212horse", "'−' cannot stand here", 4),
+        ('"open', "its closing quote is missing", 1),
+        ('sea + ""', "nothing between the quotes", 7),
+        ("sea)", "')' cannot stand here", 4),
+        ("mean()", "')' cannot stand here", 6),
+        ("#x", "'#' cannot stand here", 1),
+        ("sea + foo(cat)", "'foo' is no function; the functions are mean, unit and token", 7),
+        ("unit(a, b)", "unit takes one argument, not 2", 1),
+        ("x - token(sea)", 'token takes one string in quotes, as in token("▁sea")', 5),
+        ('token("a", "b")', "token takes one string", 1),
+        ("sea/0", "'0' makes no weight", 5),
+        ("1e999*sea", "'1e999' makes no weight", 1),
+        ("1e300*1e300*sea", "'1e300' makes no weight", 7),
+        ("sea/1e-300/1e-300", "'1e-300' makes no weight", 12),
+        ("a" * 10_001, "10,001 characters; an expression has at most 10,000", 1),
+        ("(" * 51 + "sea" + ")" * 51, "more than 50 brackets in one another", 52),
+        ('"' + ")" * 3000 + '" + ' + "(" * 3000 + "a" + ")" * 3000, "more than 50 brackets", 3057),
     ],
 )
 def test_an_error_points_at_the_column(expression: str, message: str, column: int) -> None:
@@ -49,7 +113,11 @@ def test_an_error_points_at_the_column(expression: str, message: str, column: in
         parse(expression)
     assert message in str(caught.value)
     assert caught.value.column == column
-    assert caught.value.expression == expression
+
+
+def test_fifty_brackets_and_ten_thousand_characters_are_read() -> None:
+    assert parse("(" * 50 + "sea" + ")" * 50) == word("sea", 51)
+    assert parse("a" * 10_000) == word("a" * 10_000, 1)
 
 
 def test_the_caret_stands_under_a_wide_character() -> None:
@@ -58,23 +126,86 @@ def test_the_caret_stands_under_a_wide_character() -> None:
     assert str(caught.value).splitlines()[1:] == ["  🐴🐟", "    ^ column 2"]
 
 
-@given(st.text())
+PIECES = st.sampled_from(
+    [
+        *("sea", "a-b", "🐴", "❤️", "mean", "unit", "token", "12", "0", "e9"),
+        *"\"'\\()+-*/,#.e",
+        *(" ", "\n", "\u3000", "\x00", "\x1c", "\u202e", "\ud800"),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.lists(PIECES, max_size=12).map("".join)))
 @example("sea + \n(")
 @example("\U000e0067")
 def test_any_text_parses_or_is_one_of_our_errors(text: str) -> None:
     try:
-        terms = parse(text)
+        parse(text)
     except ExpressionError as error:
         assert 1 <= error.column <= len(text) + 1  # noqa: PT017 - most texts raise
-    else:
-        for term in terms:
-            assert text[term.column - 1 :].startswith(term.name)
 
 
-@given(st.lists(st.sampled_from(["sea", "horse", "🐴", "a-b"]), min_size=1), st.data())
-def test_a_written_sum_is_read_back(names: list[str], data: st.DataObject) -> None:
-    signs = [data.draw(st.sampled_from("+-")) for _ in names]
-    text = " ".join(f"{sign} {name}" for sign, name in zip(signs, names, strict=True))
-    assert [(term.weight, term.name) for term in parse(text)] == [
-        (1.0 if sign == "+" else -1.0, name) for sign, name in zip(signs, names, strict=True)
+@given(st.text(min_size=1))
+def test_a_quoted_text_is_that_text(text: str) -> None:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert parse(f'"{escaped}"') == Name("phrase", text, 1)
+
+
+NAMES = st.sampled_from(
+    [
+        ("sea", ("word", "sea")),
+        ("well-known", ("word", "well-known")),
+        ("l'eau", ("word", "l'eau")),
+        ("🐴", ("emoji", "🐴")),
+        ('"hot dog"', ("phrase", "hot dog")),
+        ("#12", ("id", "12")),
+        ('token("▁sea")', ("token", "▁sea")),
     ]
+)
+NUMBERS = st.sampled_from(["2", "0.5", ".25", "1e-1", "3.", "0"])
+Tree = tuple[str, dict[tuple[str, str], float]]
+
+
+def added(parts: list[tuple[float, Tree]]) -> dict[tuple[str, str], float]:
+    total: dict[tuple[str, str], float] = {}
+    for weight, (_, weights) in parts:
+        for key, value in weights.items():
+            total[key] = total.get(key, 0.0) + weight * value
+    return total
+
+
+@st.composite
+def larger(draw: st.DrawFn, inside: st.SearchStrategy[Tree]) -> Tree:
+    """A text and the weights that it must have, made of smaller ones."""
+    parts = draw(st.lists(inside, min_size=1, max_size=3))
+    shape = draw(st.sampled_from(["sum", "mean", "times", "over", "unit"]))
+    space = draw(st.sampled_from([" ", "  ", "\n"]))
+    if shape == "mean":
+        written = f"mean({f',{space}'.join(text for text, _ in parts)})"
+        return written, added([(1 / len(parts), part) for part in parts])
+    if shape == "unit":
+        text, weights = parts[0]
+        found = [(key, round(value, 9)) for key, value in sorted(weights.items())]
+        return f"unit({text})", {("unit", repr(found)): 1.0}
+    if shape == "times":
+        number = draw(NUMBERS)
+        return f"{number}{space}*({parts[0][0]})", added([(float(number), parts[0])])
+    if shape == "over":
+        number = draw(NUMBERS.filter(lambda text: text != "0"))
+        return f"({parts[0][0]})/{number}", added([(1 / float(number), parts[0])])
+    signs = [draw(st.sampled_from("+-")) for _ in parts]
+    written = space.join(
+        f"{sign}{space}({text})" for sign, (text, _) in zip(signs, parts, strict=True)
+    )
+    return written, added([(float(f"{s}1"), part) for s, part in zip(signs, parts, strict=True)])
+
+
+TREES = st.recursive(NAMES.map(lambda name: (name[0], {name[1]: 1.0})), larger, max_leaves=8)
+
+
+@settings(deadline=None)
+@given(TREES)
+def test_a_written_tree_is_the_same_combination(tree: Tree) -> None:
+    text, weights = tree
+    assert linear(parse(text)) == pytest.approx(weights)

@@ -1,6 +1,7 @@
 """The two real heads, whole: every row, every token, and transformers beside them."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -9,9 +10,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from unembed import Head, nearest, open_head
-from unembed.geometry.region import region_ids
+from unembed import Head, open_head
+from unembed.geometry.region import find_region
+from unembed.geometry.space import open_space
 from unembed.indexes import exact
+from unembed.indexes.faiss import MappedIndex
+from unembed.indexes.moments import moments
+from unembed.indexes.rows import Rows
 
 pytestmark = pytest.mark.real
 
@@ -53,52 +58,102 @@ def query_of(head: Head, rows_VD: NDArray[np.float64], kind: str) -> NDArray[np.
     }[kind]()
 
 
-@pytest.mark.parametrize("kind", ["sum", "negative", "mean", "random", "unused"])
-@pytest.mark.parametrize("cosine", [False, True])
-@pytest.mark.parametrize("region", [False, True])
+@pytest.fixture(scope="module")
+def placed(head: Head, rows_VD: NDArray[np.float64]) -> Callable[[str], NDArray[np.float64]]:
+    """Give every row's place in a space, by numpy alone: no more than one space is held."""
+    known_N = np.flatnonzero(head.vocabulary.known_V)
+
+    @lru_cache(maxsize=1)
+    def place(space: str) -> NDArray[np.float64]:
+        if space in {"logit", "cosine"}:
+            return rows_VD
+        centred_VD = rows_VD - rows_VD[known_N].mean(axis=0)
+        if space == "centred":
+            return centred_VD
+        covariance_DD = np.cov(rows_VD[known_N], rowvar=False, bias=True)
+        width = len(covariance_DD)
+        identity_DD = np.eye(width) * np.trace(covariance_DD) / width
+        shrinkage = SHRINKAGE[head.source]
+        shrunk_DD = (1 - shrinkage) * covariance_DD + shrinkage * identity_DD
+        values_D, vectors_DD = np.linalg.eigh(shrunk_DD)
+        return np.asarray(centred_VD @ (vectors_DD / np.sqrt(values_D)) @ vectors_DD.T)
+
+    return place
+
+
+# Of sklearn.covariance.ledoit_wolf_shrinkage, on the rows that have a token.
+SHRINKAGE = {"demo": 0.000554339756, "demo-bytes": 0.00104888820361}
+
+
+def test_the_shrinkage_is_that_of_scikit_learn(head: Head, rows_VD: NDArray[np.float64]) -> None:
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    known_N = np.flatnonzero(head.vocabulary.known_V)
+    theirs = ledoit_wolf_shrinkage(rows_VD[known_N])
+    ours = moments(head.rows, known_N, np.ones(head.rows.width), done=lambda *_: None)
+    assert ours.shrinkage == pytest.approx(theirs, rel=1e-9)
+    assert SHRINKAGE[head.source] == pytest.approx(theirs, rel=1e-8)
+
+
+@pytest.mark.parametrize("score", ["cosine", "dot"])
+@pytest.mark.parametrize("region", [None, "emoji"])
+@pytest.mark.parametrize("space", ["logit", "cosine", "centred", "causal"])  # the slowest to vary
 def test_every_answer_equals_brute_force_in_float64(
-    head: Head, rows_VD: NDArray[np.float64], kind: str, cosine: bool, region: bool
+    head: Head,
+    rows_VD: NDArray[np.float64],
+    placed: Callable[[str], NDArray[np.float64]],
+    space: str,
+    score: str,
+    region: str | None,
 ) -> None:
-    query = query_of(head, rows_VD, kind)
-    among_N = region_ids(head, "emoji") if region else np.arange(head.rows.count)
-    scores_N = rows_VD[among_N] @ query
-    if cosine:
-        scores_N /= np.linalg.norm(rows_VD[among_N], axis=1) * np.linalg.norm(query)
-    order = np.lexsort((among_N, -scores_N))
-    k = min(50, len(among_N))
-    scores_K, ids_K = exact.nearest(
-        head.index,
-        head.rows,
-        query,
-        50,
-        norms_V=head.norms_V,
-        cosine=cosine,
-        among_N=among_N if region else None,
-    )
-    np.testing.assert_array_equal(ids_K, among_N[order][:k])
-    np.testing.assert_allclose(scores_K, scores_N[order][:k], rtol=1e-12)
+    """Ids and order; where float64 itself cannot tell two scores apart, either order is right."""
+    places_VD = placed(space)
+    among_N = find_region(head, region).ids_N
+    for kind in ("sum", "negative", "mean", "random", "unused"):
+        residual_D = query_of(head, rows_VD, kind)
+        answer = head.nearest(residual_D, space=space, score=score, region=region, top=50)
+        vector_D = open_space(head, space).meet(residual_D)
+        scores_N = places_VD[among_N] @ (vector_D / np.linalg.norm(vector_D))
+        if score == "cosine":
+            scores_N /= np.linalg.norm(places_VD[among_N], axis=1)
+        order = np.lexsort((among_N, -scores_N))[:50]
+        ids = [near.id for near in answer.neighbours]
+        scores = [near.score for near in answer.neighbours]
+        np.testing.assert_allclose(scores, scores_N[order], rtol=1e-9, atol=1e-12)
+        for id_, wanted, value in zip(ids, among_N[order], scores_N[order], strict=True):
+            own = scores_N[np.searchsorted(among_N, id_)]
+            assert id_ == wanted or abs(own - value) < 1e-12 * max(1.0, abs(value))
+        logits_V = rows_VD @ residual_D
+        known_N = np.flatnonzero(head.vocabulary.known_V)
+        assert answer.snap.id == known_N[logits_V[known_N].argmax()]
+        assert answer.snap.logit == pytest.approx(logits_V[answer.snap.id], rel=1e-9)
 
 
 @pytest.mark.parametrize("cosine", [False, True])
 def test_duplicates_planted_far_apart_come_by_the_lower_id(
     rows_VD: NDArray[np.float64], cosine: bool
 ) -> None:
-    from unembed.indexes.faiss import MappedIndex
-    from unembed.indexes.rows import Rows
-
     planted = [9, 5_000, 20_001, 20_002, 50_000]
     values = torch.from_numpy(rows_VD[:51_000]).half()
     values[planted] = values[20_002].clone()
     rows = Rows(values.numpy(), "F16")
+    norms_V = rows.norms()
     query = values[9].double().numpy()
-    scores_K, ids_K = exact.nearest(
-        MappedIndex(rows), rows, query, rows.count, norms_V=rows.norms(), cosine=cosine
-    )
+    scores_K, ids_K = search(rows, query, norms_V if cosine else None)
     place = ids_K.tolist().index(9)
     assert ids_K[place : place + 5].tolist() == planted
     assert len(set(scores_K[place : place + 5])) == 1
     for (score, id_), (later, other) in pairwise(zip(scores_K, ids_K, strict=True)):
         assert score > later or (score == later and id_ < other)
+
+
+def search(
+    rows: Rows, query: NDArray[np.float64], norms_V: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    index = MappedIndex(rows, longest=float(rows.norms().max()))
+    measure = exact.Measure(query, norms_V=norms_V)
+    (proposal,) = exact.propose(index, [measure], rows.count)
+    return exact.nearest(index, rows, measure, proposal, rows.count)
 
 
 def test_every_token_is_spelled_and_decoded_as_the_library_does(head: Head) -> None:
@@ -122,12 +177,16 @@ def test_every_token_is_spelled_and_decoded_as_the_library_does(head: Head) -> N
 
 def test_the_user_sees_the_measured_answers() -> None:
     demo, whisper = open_head("demo"), open_head("demo-bytes")
-    assert nearest(demo, "king - man + woman", top=1).neighbours[0].token == "▁queen"  # noqa: S105
-    tokens = [near.token for near in nearest(whisper, "king - man + woman", top=5).neighbours]
-    assert "Ġqueen" in tokens
-    texts = [near.text for near in nearest(demo, "sea + horse", region="emoji").neighbours]
-    assert {"🐎", "🐴", "🐠"} <= set(texts)
-    assert len(region_ids(demo, "emoji")) == 990
+    for head, queen in ((demo, "▁queen"), (whisper, "Ġqueen")):
+        answer = head.nearest("king - man + woman", top=5)
+        assert queen in [near.token for near in answer.neighbours]
+    texts = [near.text for near in demo.nearest("sea + horse", region="emoji").neighbours]
+    assert texts[:2] == ["🐎", "🐴"]
+    raw = demo.nearest("sea + horse", region="emoji", space="cosine", top=3)
+    assert [near.text for near in raw.neighbours] == ["🐎", "🚚", "🐈"]
+    assert len(find_region(demo, "emoji").ids_N) == 990
+    split = demo.nearest("seahorse").resolved[0]
+    assert (split.tokens, split.method) == (("▁se", "ahorse"), "pieces_mean")
 
 
 @pytest.fixture(scope="module")

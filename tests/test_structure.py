@@ -16,8 +16,10 @@ LEVELS = [
     ("errors",),
     ("indexes",),
     ("geometry.heads",),
-    ("geometry.space", "geometry.concepts"),
-    ("geometry.region", "geometry.neighbours"),
+    ("geometry.space",),
+    ("geometry.concepts",),
+    ("geometry.region", "geometry.answer", "geometry.neighbours", "geometry.info"),
+    ("geometry.head",),
     ("geometry.views",),
     ("cli",),
 ]
@@ -103,12 +105,12 @@ def test_packages_are_all_listed() -> None:
 
 def test_public_names_are_pinned_and_load() -> None:
     assert unembed.__all__ == [
+        "Concept",
         "Head",
         "Neighbour",
         "Neighbours",
         "__version__",
         "errors",
-        "nearest",
         "open_head",
     ]
     assert dir(unembed) == sorted(unembed.__all__)
@@ -119,7 +121,7 @@ def test_public_names_are_pinned_and_load() -> None:
 
 
 def test_public_names_have_an_example() -> None:
-    for name in ("Head", "Neighbours", "nearest", "open_head"):
+    for name in ("Concept", "Head", "Neighbours", "open_head"):
         assert ">>>" in (getattr(unembed, name).__doc__ or ""), name
 
 
@@ -154,3 +156,22 @@ def test_a_warm_query_loads_no_model_library(make_checkpoint: Callable[..., Path
     loaded = modules_loaded_by(*arguments)
     assert {"faiss", "numpy"} <= loaded
     assert not loaded & HEAVY
+    loaded = modules_loaded_by("near", directory, "king + abab")
+    assert loaded & HEAVY == {"tokenizers"}  # a word was split
+
+
+def test_a_warm_query_parses_no_tokenizer(
+    make_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = make_checkpoint()
+    wanted = unembed.open_head(directory).nearest("king - man + #5", region="emoji", track=["sea"])
+
+    def never(*given: object) -> None:
+        raise AssertionError("the tokenizer was parsed again")
+
+    monkeypatch.setattr("unembed.geometry.heads.vocabulary.make_table", never)
+    head = unembed.open_head(directory)
+    assert head.nearest("king - man + #5", region="emoji", track=["sea"]) == wanted
+    assert "_tokenizer" not in vars(head.vocabulary)
+    head.concept("abab")
+    assert "_tokenizer" in vars(head.vocabulary)

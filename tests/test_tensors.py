@@ -1,6 +1,7 @@
 """Safetensors files: what is mapped, and what is refused."""
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ def entry(dtype: str, shape: list[int], begin: int, end: int) -> dict[str, objec
 def test_tensors_are_read_only_views_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     values = torch.randn(7, 3)
-    save_file({"b": values.bfloat16(), "h": values.half(), "f": values}, path)
+    save_file({"b": values.bfloat16(), "h": values.half(), "f": values, "d": values.double()}, path)
     file = TensorFile.open(path)
     np.testing.assert_array_equal(file.array("f"), values.numpy())
     np.testing.assert_array_equal(
@@ -36,6 +37,7 @@ def test_tensors_are_read_only_views_of_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         Rows.of(file, "h").decode(np.arange(7)), values.half().double().numpy()
     )
+    np.testing.assert_array_equal(Rows.of(file, "d").decode(slice(2, 4)), values.double()[2:4])
     with pytest.raises(ValueError, match="read-only"):
         file.array("f")[0, 0] = 1
 
@@ -47,8 +49,10 @@ def test_an_unaligned_file_is_searched_all_the_same(tmp_path: Path) -> None:
     header = json.dumps({"w": entry("F16", [4, 3], 0, 24)}).encode()
     header += b" " * (1 - len(header) % 2)  # an odd length: data on an odd address
     rows = Rows.of(TensorFile.open(crafted(tmp_path / "x", header, values.tobytes())), "w")
-    products, ids = MappedIndex(rows).products(np.array([1.0, 0.0, 0.0]), 2)
-    assert (products.tolist(), ids.tolist()) == ([9.0, 6.0], [3, 2])
+    products, ids = MappedIndex(rows, longest=float(rows.norms().max())).products(
+        np.array([[1.0, 0.0, 0.0]]), 2
+    )
+    assert (products.tolist(), ids.tolist()) == ([[9.0, 6.0]], [[3, 2]])
 
 
 CRAFTED: dict[str, Callable[[Path], Path]] = {
@@ -77,6 +81,27 @@ CRAFTED: dict[str, Callable[[Path], Path]] = {
     "unknown type": lambda path: crafted(path, {"w": entry("F99", [2], 0, 8)}, b"\0" * 8),
     "no offsets": lambda path: crafted(path, {"w": {"dtype": "F32", "shape": [2]}}, b"\0" * 8),
     "an entry that is a list": lambda path: crafted(path, {"w": ["F32", [2], [0, 8]]}, b"\0" * 8),
+    "overlap of all": lambda path: crafted(
+        path, {"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 0, 8)}, b"\0" * 8
+    ),
+    "end beyond the file": lambda path: crafted(path, {"w": entry("F32", [2], 8, 16)}, b"\0" * 8),
+    "start beyond memory": lambda path: crafted(
+        path, {"w": entry("F32", [2], 1 << 62, (1 << 62) + 8)}, b"\0" * 8
+    ),
+    "another type's size": lambda path: crafted(path, {"w": entry("F16", [2], 0, 8)}, b"\0" * 8),
+    "fractions": lambda path: crafted(
+        path, {"w": {"dtype": "F32", "shape": [2.5], "data_offsets": [0, 10]}}, b"\0" * 10
+    ),
+    "a length and nothing else": lambda path: (path.write_bytes(struct.pack("<Q", 8)), path)[1],
+    "a pickle": lambda path: (torch.save({"w": torch.zeros(2)}, path), path)[1],
+    "a pipe": lambda path: (os.mkfifo(path), path)[1],
+    "a name twice": lambda path: crafted(
+        path,
+        b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+        b'"w":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}',
+        b"\0" * 4,
+    ),
+    "a name too long": lambda path: path.with_name("a" * 300 + path.name),
     "a directory": lambda path: (path.mkdir(), path)[1],
     "missing": lambda path: path,
 }
@@ -94,8 +119,12 @@ def test_hostile_files_are_refused_by_name(tmp_path: Path, make: Callable[[Path]
     [
         (torch.zeros(4), r"has shape \(4,\); a head is a matrix"),
         (torch.zeros(0, 4), r"has shape \(0, 4\); a head is a matrix"),
-        (torch.zeros(2, 2, dtype=torch.int64), "is I64; rows can be BF16, F16, F32"),
-        (torch.zeros(2, 2, dtype=torch.float64), "is F64; rows can be BF16, F16, F32"),
+        (torch.zeros(2, 2, dtype=torch.int64), "is I64; rows can be BF16, F16, F32, F64"),
+        (torch.zeros(2, 0), r"has shape \(2, 0\); a head is a matrix of at least one row"),
+        (torch.zeros(1, 2, 3), r"has shape \(1, 2, 3\); a head is a matrix"),
+        (torch.tensor(1.0), r"has shape \(\); a head is a matrix"),
+        (torch.zeros(1, 65_537), "rows of 65,537 values; a head's have at most 65,536"),
+        (torch.zeros(2, 2, dtype=torch.bool), "is BOOL; rows can be BF16, F16, F32, F64"),
         (torch.zeros(2, 2).to(torch.float8_e4m3fn), "is F8_E4M3; the types that can be read"),
     ],
 )
@@ -117,3 +146,15 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     save_file({"w": torch.zeros(2)}, tmp_path / "x")
     with pytest.raises(CheckpointError, match="no tensor 'v'; it holds 'w'"):
         TensorFile.open(tmp_path / "x").array("v")
+
+
+def test_metadata_that_is_null_is_none(tmp_path: Path) -> None:
+    header = {"__metadata__": None, "w": entry("F32", [1], 0, 4)}
+    assert TensorFile.open(crafted(tmp_path / "x", header, b"\0" * 4)).metadata == {}
+
+
+def test_a_file_without_tensors_holds_none(tmp_path: Path) -> None:
+    file = TensorFile.open(crafted(tmp_path / "x", {}))
+    assert file.entries == {}
+    with pytest.raises(CheckpointError, match="no tensor 'w'; it holds none"):
+        file.array("w")

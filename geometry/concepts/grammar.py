@@ -1,82 +1,168 @@
-r"""Expression text to terms, with the place of every error.
+r"""Expression text to a tree, with the place of every error.
 
 ::
 
-    sum   ["+" | "-"] name (("+" | "-") name)*
-    name  a word: letters, then letters, digits, marks, apostrophes; hyphens inside
-          an emoji
+    sum      ["+" | "-"] product (("+" | "-") product)*
+    product  (number "*")* factor (("*" | "/") number)*
+    factor   a word: letters, then letters, digits, marks, apostrophes; hyphens inside
+             an emoji
+             "a phrase"       in double or single quotes
+             #1234            a token by its id
+             token("▁sea")    a token by the vocabulary's own string
+             mean(sum, ...) | unit(sum) | (sum)
 
 A hyphenated word is one word; a sign that adds or subtracts stands between spaces.
 """
 
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from ...errors import ExpressionError
 
+_LONGEST = 10_000  # characters
+_DEEPEST = 50  # brackets in brackets
+
 _GRAMMAR = r"""
-sum: SIGN? _name (SIGN _name)*
-_name: WORD | EMOJI
+sum: SIGN? product (SIGN product)*
+product: (NUMBER STAR)* _factor ((STAR | SLASH) NUMBER)*
+_factor: name | call | "(" sum ")"
+name: WORD | EMOJI | PHRASE | ID
+call: FUNCTION "(" sum ("," sum)* ")"
 
 SIGN: "+" | "-"
+STAR: "*"
+SLASH: "/"
+NUMBER: /[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?/
+FUNCTION.2: /[\p{L}_][\p{L}\p{M}\p{N}_]*(?=\s*\()/
 WORD: /\p{L}[\p{L}\p{M}\p{N}_'’]*(-[\p{L}\p{M}\p{N}_'’]+)*/
-EMOJI: /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0020-\U000E007F]+/
-     | /\p{ExtPict}(\uFE0F|\p{EMod})?(\u200D\p{ExtPict}(\uFE0F|\p{EMod})?)*/
+ID: /\#[0-9]+/
+PHRASE: /"([^"\\]|\\.)*"|'([^'\\]|\\.)*'/
+EMOJI.3: /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0020-\U000E007F]+/
+       | /\p{ExtPict}(\uFE0F|\p{EMod})?(\u200D\p{ExtPict}(\uFE0F|\p{EMod})?)*/
 
 %ignore /\s+/
 """
 
-_SPOKEN = {"SIGN": "+ or -", "WORD": "a word", "EMOJI": "an emoji", "$END": "the end"}
+_SPOKEN = {
+    "SIGN": "+ or -",
+    "STAR": "*",
+    "SLASH": "/",
+    "NUMBER": "a number",
+    "WORD": "a word",
+    "EMOJI": "an emoji",
+    "PHRASE": "a quoted phrase",
+    "ID": "#id",
+    "FUNCTION": "a function",
+    "LPAR": "(",
+    "RPAR": ")",
+    "COMMA": "a comma",
+    "$END": "the end",
+}
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+_FUNCTIONS = ("mean", "unit")
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True)
-class Term:
-    """A name with its sign.
+class Name:
+    """What stands for one vector.
 
     Attributes
     ----------
-    weight : float
-        1 or -1.
-    name : str
-        A word or an emoji, as it was written.
+    kind : str
+        ``word``, ``emoji``, ``phrase``, ``id`` or ``token``.
+    text : str
+        The word, the emoji, the phrase without its quotes, the digits, the vocabulary's string.
     column : int
-        Where the name starts, counted from 1.
+        Where it starts, counted from 1.
     """
 
-    weight: float
-    name: str
+    kind: str
+    text: str
     column: int
 
 
-def parse(expression: str) -> tuple[Term, ...]:
+@dataclass(frozen=True)
+class Sum:
+    """Nodes, each with its weight."""
+
+    terms: tuple[tuple[float, "Node"], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of nodes: ``mean`` of one or more, ``unit`` of one."""
+
+    function: str
+    arguments: tuple["Node", ...]
+    column: int
+
+
+Node = Name | Sum | Call
+
+
+def parse(expression: str) -> Node:
     """Read an expression.
 
     Raises
     ------
     ExpressionError
-        It does not parse: names the column and what could stand there.
+        It does not parse: names the column and what could stand there. It is longer than 10,000
+        characters or has more than 50 brackets in one another.
 
     Examples
     --------
-    >>> [(term.weight, term.name) for term in parse("king - man + woman")]
-    [(1.0, 'king'), (-1.0, 'man'), (1.0, 'woman')]
+    >>> parse("king - 0.5*man")
+    Sum(terms=((1.0, Name(kind='word', text='king', column=1)), (-0.5, Name(kind='word', \
+text='man', column=12))))
     """
-    line = "".join(" " if char.isspace() else char for char in expression)  # columns, not lines
+    if len(expression) > _LONGEST:
+        raise ExpressionError(
+            f"{len(expression):,} characters; an expression has at most {_LONGEST:,}",
+            expression=expression[:40] + "…",
+            column=1,
+        )
     try:
-        tokens = _parser().parse(line).children
+        return _node(_parser().parse(expression), expression)
     except UnexpectedInput as error:
         raise _explain(error, expression) from error
-    terms, weight = [], 1.0
-    for token in tokens:
-        if not isinstance(token, Token):
-            continue
-        if token.type == "SIGN":
-            weight = -1.0 if token.value == "-" else 1.0
-        else:
-            terms.append(Term(weight, str(token), int(token.column or 1)))
-    return tuple(terms)
+
+
+def bracketed(expression: str) -> str:
+    """Put brackets round an expression that is more than one name or function.
+
+    Examples
+    --------
+    >>> bracketed("sea"), bracketed("sea+horse")
+    ('sea', '(sea+horse)')
+    """
+    try:
+        alone = not isinstance(parse(expression), Sum)
+    except ExpressionError:  # what a residual is called, or longer than is read
+        alone = False
+    return expression if alone else f"({expression})"
+
+
+def spelled(text: str) -> str:
+    """Write a name as an expression: in quotes where it is not one word or emoji.
+
+    Examples
+    --------
+    >>> spelled("sea"), spelled("hot dog")
+    ('sea', '"hot dog"')
+    """
+    try:
+        node: Node | None = parse(text)
+    except ExpressionError:
+        node = None
+    if isinstance(node, Name) and node.text == text:
+        return text
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 @cache
@@ -85,18 +171,136 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", start="sum", regex=True, propagate_positions=True)
 
 
+def _node(tree: Tree[Token], expression: str, depth: int = 0) -> Node:
+    """Make the node of a part of lark's tree, which stands in so many brackets."""
+    if depth > _DEEPEST:
+        raise ExpressionError(
+            f"more than {_DEEPEST} brackets in one another",
+            expression=expression,
+            column=tree.meta.start_pos + 1,
+        )
+    parts = [
+        part
+        if isinstance(part, Token)
+        else _node(part, expression, depth + (part.data == "sum"))  # a sum inside is in brackets
+        for part in tree.children
+    ]
+    tokens = [part for part in parts if isinstance(part, Token)]
+    nodes = tuple(part for part in parts if not isinstance(part, Token))
+    if tree.data == "name":
+        return _name(tokens[0], expression)
+    if tree.data == "call":
+        return _call(tokens[0], nodes, expression)
+    if tree.data == "product":
+        return _product(parts, expression)
+    return _sum(parts)
+
+
+def _name(token: Token, expression: str) -> Name:
+    """Take a name out of its quotes or marks."""
+    text = str(token)
+    if token.type == "ID":
+        text = text[1:]
+    elif token.type == "PHRASE":
+        text = _ESCAPE.sub(_unescape, text[1:-1])
+    if not text:
+        raise ExpressionError(
+            "there is nothing between the quotes; write a word or a phrase there",
+            expression=expression,
+            column=_column(token),
+        )
+    return Name(token.type.lower(), text, _column(token))
+
+
+def _column(token: Token) -> int:
+    """Give the place of a token in the whole expression, from 1: line breaks are characters."""
+    return (token.start_pos or 0) + 1
+
+
+def _unescape(escape: re.Match[str]) -> str:
+    r"""Give the character of an escape that tokens are displayed with: \u202e, \x1b, \n."""
+    code = escape[1]
+    if len(code) > 1:
+        return chr(int(code[1:], 16)) if int(code[1:], 16) < 0x110000 else "\ufffd"
+    return _CONTROLS.get(code, code)
+
+
+def _call(function: Token, arguments: tuple[Node, ...], expression: str) -> Node:
+    """Check a function and what it is given."""
+    column = _column(function)
+
+    def wrong(message: str) -> ExpressionError:
+        return ExpressionError(message, expression=expression, column=column)
+
+    if function == "token":
+        phrase = arguments[0]
+        if len(arguments) > 1 or not isinstance(phrase, Name) or phrase.kind != "phrase":
+            raise wrong('token takes one string in quotes, as in token("▁sea")')
+        return Name("token", phrase.text, column)
+    if function == "unit" and len(arguments) > 1:
+        raise wrong(f"unit takes one argument, not {len(arguments)}")
+    if function not in _FUNCTIONS:
+        raise wrong(
+            f"{str(function)!r} is no function; the functions are {', '.join(_FUNCTIONS)} and "
+            "token; to add what is in brackets, write + before it"
+        )
+    return Call(str(function), arguments, column)
+
+
+def _product(parts: Sequence[Token | Node], expression: str) -> Sum:
+    """Multiply the numbers of a product into one weight."""
+    weight, inverse = 1.0, False
+    (node,) = (part for part in parts if not isinstance(part, Token))
+    for part in parts:
+        if not isinstance(part, Token):
+            continue
+        if part.type == "NUMBER":
+            number = float(part)
+            usable = not (inverse and number == 0)
+            weight = weight / (number or 1.0) if inverse else weight * number
+            if not usable or not math.isfinite(weight):
+                raise ExpressionError(
+                    f"{str(part)!r} makes no weight that can be used: it is too large, or a "
+                    "division by zero",
+                    expression=expression,
+                    column=_column(part),
+                )
+        else:
+            inverse = part.type == "SLASH"
+    return Sum(((weight, node),))
+
+
+def _sum(parts: Sequence[Token | Node]) -> Node:
+    """Give each term its sign."""
+    terms, sign = [], 1.0
+    for part in parts:
+        if isinstance(part, Token):
+            sign = -1.0 if part == "-" else 1.0
+        elif isinstance(part, Sum) and len(part.terms) == 1:  # a product
+            terms.append((sign * part.terms[0][0], part.terms[0][1]))
+        else:
+            terms.append((sign, part))
+    return terms[0][1] if len(terms) == 1 and terms[0][0] == 1.0 else Sum(tuple(terms))
+
+
 def _explain(error: UnexpectedInput, expression: str) -> ExpressionError:
     """Say what stands where, and what could."""
     found, place = "the end", len(expression)
     if isinstance(error, UnexpectedCharacters):
-        found, place, expected = repr(error.char), error.column - 1, error.allowed
-    elif isinstance(error, UnexpectedToken):
-        expected = error.expected
-        if error.token.type != "$END":
-            found, place = repr(error.token.value), error.column - 1
-    else:
-        raise error
-    could = " or ".join(_SPOKEN[name] for name in sorted(expected) if name in _SPOKEN)
+        found, place = repr(error.char), error.pos_in_stream  # type: ignore[assignment]
+    elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
+        found, place = repr(error.token.value), _column(error.token) - 1
+    # Asked of the text before: what the error itself expects is that of like places elsewhere.
+    before = _parser().parse_interactive(expression[:place])
+    before.exhaust_lexer()
+    expected: set[str] = before.accepts()  # type: ignore[no-untyped-call]
+    spoken = [words for name, words in _SPOKEN.items() if name in expected]
+    could = " or ".join([", ".join(spoken[:-1]), spoken[-1]] if len(spoken) > 1 else spoken)
+    hint = ""
+    if expression[place : place + 1] in {'"', "'"} and len(found) == 3:
+        hint = "; its closing quote is missing"
+    elif "SIGN" in expected and "STAR" in expected:
+        hint = "; a phrase of several words stands in quotes"
     return ExpressionError(
-        f"{found} cannot stand here; {could} could", expression=expression, column=place + 1
+        f"{found} cannot stand here; {could} could{hint}", expression=expression, column=place + 1
     )

@@ -1,56 +1,24 @@
-"""Which tensor of a checkpoint is the head."""
+"""The files of a checkpoint: a configuration, and tensors in one file or several."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import CheckpointError
-from ...indexes.rows import Rows
-from ...indexes.tensors import TensorFile
+from ...indexes.rows import ROW_TYPES, Rows
+from ...indexes.tensors import TensorEntry, TensorFile
 
 WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
 CONFIG = "config.json"
 _CONFIG_LIMIT = 16 << 20
-
-# A head of its own comes before the embedding that it would be tied to.
-_HEADS = (
-    "lm_head.weight",
-    "language_model.lm_head.weight",
-    "output.weight",
-    "embed_out.weight",
-    "proj_out.weight",
-)
-_EMBEDDINGS = (
-    "model.embed_tokens.weight",
-    "model.decoder.embed_tokens.weight",
-    "model.language_model.embed_tokens.weight",
-    "language_model.model.embed_tokens.weight",
-    "transformer.wte.weight",
-    "wte.weight",
-)
-
-
-@dataclass(frozen=True, eq=False)
-class HeadTensor:
-    """The head's tensor, found and mapped.
-
-    Attributes
-    ----------
-    path : Path
-        The file that holds it.
-    name : str
-        Its name there.
-    tied : bool
-        Whether it is the input embedding, used as the head too.
-    rows : Rows
-        Its rows, in place.
-    """
-
-    path: Path
-    name: str
-    tied: bool
-    rows: Rows
+_INDEX_LIMIT = 64 << 20
+_SUFFIX = ".safetensors"
 
 
 def read_json(path: Path, *, limit: int) -> dict[str, Any]:
@@ -70,62 +38,179 @@ def read_json(path: Path, *, limit: int) -> dict[str, Any]:
     {'model_type': 'gemma3_text'}
     """
     try:
-        size = path.stat().st_size
-        if size > limit:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            size = path.stat().st_size
             raise CheckpointError(f"{path}: {size:,} bytes; at most {limit:,} are read")
-        content = json.loads(path.read_bytes())
+        value = json.loads(content)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: missing") from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: a JSON object is expected, not {type(content).__name__}")
-    return content
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: a JSON object is expected, not {type(value).__name__}")
+    return value
 
 
-def find_head(directory: Path) -> HeadTensor:
-    """Find the head of a checkpoint directory that has one safetensors file.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A checkpoint, opened: its names are known, and a file is opened when a tensor of it is used.
 
-    Parameters
+    Attributes
     ----------
-    directory : Path
-        With ``model.safetensors`` and ``config.json``, as transformers saves them.
+    path : Path
+        What names the tensors: the one file, or the index of several.
+    config : mapping
+        The content of ``config.json``; empty where a single file has none beside it.
+    config_path : Path
+        Where that is or would be.
+    files : mapping of str to Path
+        The file of every tensor, by the tensor's name.
 
-    Returns
-    -------
-    HeadTensor
-        ``lm_head.weight`` or its like where the file has one and the configuration does not tie
-        it, else the input embedding that the head is tied to.
-
-    Raises
-    ------
-    CheckpointError
-        A file is missing or damaged, or no tensor is known as a head.
+    Examples
+    --------
+    >>> import tempfile
+    >>> from safetensors.numpy import save_file
+    >>> path = Path(tempfile.mkdtemp()) / "head.safetensors"
+    >>> save_file({"lm_head.weight": np.eye(3, dtype=np.float16)}, path)
+    >>> checkpoint = Checkpoint.open(path)
+    >>> list(checkpoint.files), checkpoint.entry("lm_head.weight").shape
+    (['lm_head.weight'], (3, 3))
     """
-    try:
-        is_directory = directory.is_dir()
-    except OSError as error:
-        raise CheckpointError(f"{directory}: not readable: {error}") from error
-    if not is_directory:
-        raise CheckpointError(
-            f"{directory}: no such checkpoint directory; give a directory with {CONFIG}, {WEIGHTS} "
-            "and tokenizer.json, or one of the demos: demo, demo-bytes"
+
+    path: Path
+    config: Mapping[str, Any]
+    config_path: Path
+    files: Mapping[str, Path]
+    _opened: dict[Path, TensorFile] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, source: Path) -> "Checkpoint":
+        """Open a checkpoint directory or one safetensors file.
+
+        Parameters
+        ----------
+        source : Path
+            A directory with ``config.json`` and ``model.safetensors``, or with shards and
+            ``model.safetensors.index.json``, as transformers saves them; or a file whose name ends
+            in ``.safetensors``, with or without a ``config.json`` beside it.
+
+        Raises
+        ------
+        CheckpointError
+            A file is missing, unreadable or damaged, or the index names a file elsewhere.
+        """
+        try:
+            if source.suffix == _SUFFIX and source.is_file():
+                return cls._of_file(source, required=False)
+            if not source.is_dir():
+                raise CheckpointError(_not_there(source))
+            if (source / WEIGHTS).exists():
+                return cls._of_file(source / WEIGHTS, required=True)
+            if (source / INDEX).exists():
+                return cls._of_index(source / INDEX)
+            raise CheckpointError(_no_weights(source))
+        except OSError as error:
+            raise CheckpointError(f"{source}: not readable: {error}") from error
+
+    @classmethod
+    def _of_file(cls, path: Path, *, required: bool) -> "Checkpoint":
+        """Open one file; its configuration may be missing unless it is required."""
+        config_path = path.parent / CONFIG
+        config = _config(config_path) if required or config_path.exists() else {}
+        file = TensorFile.open(path)
+        return cls(path, config, config_path, dict.fromkeys(file.entries, path), {path: file})
+
+    @classmethod
+    def _of_index(cls, path: Path) -> "Checkpoint":
+        """Read which shard holds which tensor; none is opened."""
+        config_path = path.parent / CONFIG
+        config = _config(config_path)
+        shards = read_json(path, limit=_INDEX_LIMIT).get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise CheckpointError(f"{path}: it has no weight_map from tensors to files")
+        for name, shard in shards.items():
+            if not isinstance(shard, str) or not _is_plain(shard):
+                raise CheckpointError(
+                    f"{path}: tensor {name!r} is said to be in {shard!r}; the name of a file in "
+                    "the same directory is expected"
+                )
+        files = {name: path.parent / shard for name, shard in shards.items()}
+        return cls(path, config, config_path, files)
+
+    def file(self, name: str) -> TensorFile:
+        """Open the file that holds a tensor.
+
+        Raises
+        ------
+        CheckpointError
+            The file is missing or damaged, or does not hold what the index says.
+        """
+        path = self.files[name]
+        if path not in self._opened:
+            self._opened[path] = TensorFile.open(path)
+        if name not in self._opened[path].entries:
+            raise CheckpointError(f"{path}: no tensor {name!r}, which {self.path.name} says it has")
+        return self._opened[path]
+
+    def entry(self, name: str) -> TensorEntry:
+        """Give a tensor's type and shape."""
+        return self.file(name).entries[name]
+
+    def may_be_matrix(self, name: str) -> bool:
+        """Tell whether a tensor has two axes, as far as the files that are open say."""
+        opened = self._opened.get(self.files[name])
+        return opened is None or name not in opened.entries or len(opened.entries[name].shape) == 2
+
+    def vector(self, name: str, size: int) -> NDArray[np.float64]:
+        """Give a tensor of so many values, ``float64`` of shape (size,).
+
+        Raises
+        ------
+        CheckpointError
+            It has another number of values or another type, or one of them is not finite.
+        """
+        file, entry = self.file(name), self.entry(name)
+        if entry.shape not in {(size,), (1, size)} or entry.dtype not in ROW_TYPES:
+            raise CheckpointError(
+                f"{file.path}: tensor {name!r} is {entry.dtype} of shape {entry.shape}; "
+                f"({size},) is expected, of {', '.join(ROW_TYPES)}"
+            )
+        codes_1D = file.array(name).reshape(1, size)
+        values: NDArray[np.float64] = Rows(codes_1D, entry.dtype).decode(slice(None))[0]
+        if not np.isfinite(values).all():
+            raise CheckpointError(f"{file.path}: tensor {name!r} holds NaN or infinity")
+        return values
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """Read the configuration."""
+    return read_json(path, limit=_CONFIG_LIMIT)
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name is of a file in the directory itself, on every system."""
+    return name.isprintable() and name not in {"", ".", ".."} and not set(name) & set("/\\:")
+
+
+def _not_there(source: Path) -> str:
+    """Say that a source is nothing that can be opened."""
+    what = f"not a {_SUFFIX} file" if source.exists() else "no such checkpoint directory"
+    return (
+        f"{source}: {what}; give a directory with {CONFIG}, {WEIGHTS} "
+        f"and tokenizer.json, a {_SUFFIX} file, or one of the demos: demo, demo-bytes"
+    )
+
+
+def _no_weights(directory: Path) -> str:
+    """Say that a directory has no safetensors, and what to do."""
+    if any(directory.glob("pytorch_model*.bin")):
+        return (
+            f"{directory}: its weights are pickled (pytorch_model.bin), which can run code and is "
+            f"never read; load them with transformers and save them with save_pretrained, which "
+            f"writes {WEIGHTS}"
         )
-    config = read_json(directory / CONFIG, limit=_CONFIG_LIMIT)
-    if (directory / f"{WEIGHTS}.index.json").exists() and not (directory / WEIGHTS).exists():
-        raise CheckpointError(
-            f"{directory}: its weights are in several files; save them as one {WEIGHTS}"
-        )
-    file = TensorFile.open(directory / WEIGHTS)
-    own = [name for name in _HEADS if name in file.entries]
-    shared = [name for name in _EMBEDDINGS if name in file.entries]
-    tie = config.get("tie_word_embeddings")
-    names = [*shared, *own] if tie is True else own if tie is False else [*own, *shared]
-    if not names:
-        known = _HEADS if tie is False else _HEADS + _EMBEDDINGS
-        # Names are shown by repr: they come from the file and may hold terminal escapes.
-        matrices = [repr(name) for name, entry in file.entries.items() if len(entry.shape) == 2]
-        raise CheckpointError(
-            f"{file.path}: none of its tensors is known as a head: {', '.join(known)}"
-            f"{' (config.json says that it is not tied)' if tie is False else ''}; "
-            f"its matrices are {', '.join(matrices[:20]) or 'none'}"
-        )
-    return HeadTensor(file.path, names[0], names[0] in shared, Rows.of(file, names[0]))
+    others = sorted(path.name for path in directory.glob(f"*{_SUFFIX}"))
+    named = f"; name one of its files: {', '.join(map(repr, others[:20]))}" if others else ""
+    return f"{directory}: neither {WEIGHTS} nor {INDEX} is there{named}"

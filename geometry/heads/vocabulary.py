@@ -1,66 +1,32 @@
 """Token ids, the vocabulary's own strings, and the bytes that they write."""
 
-import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CheckpointError, VocabularyError
-from ...indexes.store import Arrays, Store
+from ...errors import CheckpointError, UsageError, VocabularyError
+from ...indexes.store import Store
 from ...indexes.tensors import fingerprint
-from .checkpoint import read_json
+from .kinds import KINDS, NEVER
+from .tokenizer import Packed, fits, make_table
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 # V tokens.
 
 TOKENIZER = "tokenizer.json"
-_TOKENIZER_LIMIT = 512 << 20
-_FORMAT = 1
-_TABLE_KINDS = {
-    "strings": ("|u1", 1),
-    "string_starts": ("<i8", 1),
-    "written": ("|u1", 1),
-    "written_starts": ("<i8", 1),
-    "known": ("|b1", 1),
-    "by_bytes": ("<i4", 1),
-}
-_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_FORMAT = 2
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # controls, marks, private use, line separators
 _ZERO_WIDTH_JOINER = "\u200d"  # unseen too, but what holds a family emoji together
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """V byte strings end to end, so that opening a vocabulary makes no Python objects.
-
-    Examples
-    --------
-    >>> list(Packed.of([b"sea", b"", b"horse"]))
-    [b'sea', b'', b'horse']
-    """
-
-    data: NDArray[np.uint8]
-    starts: NDArray[np.int64]  # V + 1 of them
-
-    @classmethod
-    def of(cls, strings: Sequence[bytes]) -> "Packed":
-        """Pack strings."""
-        starts = np.zeros(len(strings) + 1, dtype=np.int64)
-        np.cumsum([len(string) for string in strings], out=starts[1:])
-        return cls(np.frombuffer(b"".join(strings), dtype=np.uint8), starts)
-
-    def __len__(self) -> int:
-        """Count the strings."""
-        return len(self.starts) - 1
-
-    def __getitem__(self, place: int) -> bytes:
-        """Give one string."""
-        return self.data[self.starts[place] : self.starts[place + 1]].tobytes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +35,28 @@ class Vocabulary:
 
     Attributes
     ----------
+    path : Path
+        The ``tokenizer.json``.
     strings : Packed
         The vocabulary's own strings (``▁sea``, ``Ġsea``) in UTF-8, never normalised; empty for a
         row that has no token.
     written : Packed
-        The bytes that each token writes (`` sea``).
+        The bytes that each token writes inside a text (`` sea``), exactly; of WordPiece, a token
+        that starts a word writes its space.
     known_V : ndarray of bool
         Which rows have a token at all: a head may be padded beyond its vocabulary.
+    kinds_V : ndarray of uint8
+        The kind of every row, as its place in `KINDS` (see `kinds.kind_of`).
+    lacks_V : ndarray of int8
+        The least number of bytes that make what a token writes whole UTF-8: 0 where it is whole
+        and for padding, -1 where no bytes can.
     by_bytes_V : ndarray of int32
         The known ids in the order of the bytes they write, so that a lookup needs no dictionary;
         of equals, whole tokens come before byte-fallback tokens, then the lower id first.
+    by_string_V : ndarray of int32
+        The known ids in the order of their strings' bytes; of equals, the lower id first.
+    unknown_id : int or None
+        The token that the model writes for what it does not know.
     key : str
         What the table was made from; the key of all that is derived from it.
 
@@ -87,14 +65,19 @@ class Vocabulary:
     >>> import unembed
     >>> vocabulary = unembed.open_head("demo").vocabulary
     >>> id = vocabulary.id_of(" sea")
-    >>> vocabulary.token(id), vocabulary.text(id)
-    ('▁sea', ' sea')
+    >>> vocabulary.token(id), vocabulary.text(id), vocabulary.kind(id)
+    ('▁sea', ' sea', 'whole-word')
     """
 
+    path: Path
     strings: Packed
     written: Packed
     known_V: NDArray[np.bool_]
+    kinds_V: NDArray[np.uint8]
+    lacks_V: NDArray[np.int8]
     by_bytes_V: NDArray[np.int32]
+    by_string_V: NDArray[np.int32]
+    unknown_id: int | None
     key: str
 
     @classmethod
@@ -120,13 +103,19 @@ class Vocabulary:
         except CheckpointError as error:
             raise VocabularyError(f"the head's tokenizer is needed: {error}") from error
         table = store.arrays(
-            "vocabulary", key, lambda: _table(path, rows), lambda table: _fits(table, rows)
+            "vocabulary", key, lambda: make_table(path, rows), lambda table: fits(table, rows)
         )
+        unknown = int(table["unknown"][0])
         return cls(
+            path=path,
             strings=Packed(table["strings"], table["string_starts"]),
             written=Packed(table["written"], table["written_starts"]),
             known_V=table["known"],
+            kinds_V=table["kinds"],
+            lacks_V=table["lacks"].view(np.int8),
             by_bytes_V=table["by_bytes"],
+            by_string_V=table["by_string"],
+            unknown_id=None if unknown < 0 else unknown,
             key=key,
         )
 
@@ -135,31 +124,169 @@ class Vocabulary:
         return len(self.strings)
 
     def token(self, id_: int) -> str:
-        """Give a token as the vocabulary spells it."""
-        return self.strings[id_].decode("utf-8")
+        """Give a token as the vocabulary spells it; empty for padding."""
+        return self.strings[self._row(id_)].decode("utf-8")
 
     def text(self, id_: int) -> str | None:
-        """Give the text that a token writes, or None for a fragment of a character."""
+        """Give the text that a token writes, or None where its bytes are not whole UTF-8."""
         try:
-            return self.written[id_].decode("utf-8")
+            return self.written[self._row(id_)].decode("utf-8")
         except UnicodeDecodeError:
             return None
+
+    def display_text(self, id_: int) -> str:
+        r"""Give a token's text as people are shown it: quoted, harmless, to be pasted.
+
+        Controls, bidi marks, quotes and backslashes are escaped as in Python. The bytes of a
+        fragment that are no character are written ``\x80`` to ``\xff``, as nothing else is, so
+        that the form tells the bytes. Padding gives an empty string.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> print(unembed.open_head("demo-bytes").vocabulary.display_text(36683))
+        " 완\xeb"
+        """
+        if not self.known_V[self._row(id_)]:
+            return ""
+        quoted = self.written[id_].replace(b"\\", rb"\\").replace(b'"', rb"\"")
+        return f'"{display(quoted.decode("utf-8", errors="backslashreplace"))}"'
+
+    def kind(self, id_: int) -> str:
+        """Give a token's kind, one of `KINDS`; what they mean stands at `kinds.kind_of`.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> unembed.open_head("demo").vocabulary.kind(0)
+        'special'
+        """
+        return KINDS[self.kinds_V[self._row(id_)]]
+
+    def lacks(self, id_: int) -> int | None:
+        """Give the least number of bytes, in front and behind, that make a token whole UTF-8.
+
+        Returns
+        -------
+        int or None
+            0 where nothing lacks, 1 to 4 for a fragment, None where no bytes can make it whole
+            (C0 and FF stand in no UTF-8).
+
+        Examples
+        --------
+        >>> import unembed
+        >>> unembed.open_head("demo-bytes").vocabulary.lacks(36683)
+        2
+        """
+        lacks = int(self.lacks_V[self._row(id_)])
+        return None if lacks == NEVER else lacks
 
     def id_of(self, text: str) -> int | None:
         """Give the token that writes exactly this text, or None.
 
         Of several, a whole token comes before a byte-fallback token, then the lower id.
         """
-        wanted = text.encode("utf-8")
-        place = bisect_left(self.by_bytes_V, wanted, key=self.written.__getitem__)
-        if place == len(self.by_bytes_V):
-            return None
-        found = int(self.by_bytes_V[place])
-        return found if self.written[found] == wanted else None
+        return _find(self.by_bytes_V, self.written, text)
+
+    def id_of_token(self, string: str) -> int | None:
+        """Give the token that the vocabulary spells exactly so, or None; of several the lower id.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> unembed.open_head("demo").vocabulary.id_of_token("▁sea")
+        5442
+        """
+        return _find(self.by_string_V, self.strings, string)
+
+    def split(self, text: str, *, leading_space: bool = False) -> tuple[int, ...]:
+        """Give the tokens that the tokenizer writes a text in, without special ones around it.
+
+        The first call loads the tokenizers library and parses the tokenizer.
+
+        Parameters
+        ----------
+        text : str
+            A word, as a rule.
+        leading_space : bool
+            Split the word as it stands inside a text, after a space. A tokenizer may add that
+            space itself, so the word is tried with a space and without; the first split that
+            writes exactly a space and the word counts. Where neither does (a tokenizer that
+            writes all in lower case), it is the split with the space.
+
+        Returns
+        -------
+        tuple of int
+            As ``Tokenizer.encode`` gives them. Empty where the tokenizer cannot write the text: a
+            part of it is unknown to it or is left out, or an id has no token here.
+
+        Raises
+        ------
+        VocabularyError
+            The tokenizers library refuses the file, or cannot split this text by it.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> vocabulary = unembed.open_head("demo").vocabulary
+        >>> [vocabulary.token(id) for id in vocabulary.split("seahorse", leading_space=True)]
+        ['▁se', 'ahorse']
+        """
+        if not leading_space:
+            return self._encode(text)
+        wanted = f" {text}".encode("utf-8", errors="surrogatepass")
+        splits = [self._encode(f" {text}"), self._encode(text)]
+        for ids in splits:
+            if b"".join(map(self.written.__getitem__, ids)) == wanted:
+                return ids
+        return splits[0]
+
+    @cached_property
+    def _tokenizer(self) -> "Tokenizer":
+        """The tokenizer itself, made to give the same answer each time and nothing around it."""
+        from tokenizers import Tokenizer
+        from tokenizers.models import BPE
+
+        with _refusals(f"{self.path}: the tokenizers library refuses it"):
+            tokenizer = Tokenizer.from_file(str(self.path))
+            tokenizer.no_padding()
+            tokenizer.no_truncation()
+            if isinstance(tokenizer.model, BPE):
+                tokenizer.model.dropout = None  # which would leave out merges by chance
+            return tokenizer
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        """Split a text; empty where a part of it is not written."""
+        if not text.isascii() and any(unicodedata.category(char) == "Cs" for char in text):
+            return ()
+        with _refusals(f"{self.path}: the tokenizers library cannot split {text!r}"):
+            encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        ids = tuple(encoding.ids)
+        if any(id_ >= len(self) or not self.known_V[id_] or id_ == self.unknown_id for id_ in ids):
+            return ()
+        return ids if self.unknown_id is not None or self._writes_all(text, ids) else ()
+
+    def _writes_all(self, text: str, ids: tuple[int, ...]) -> bool:
+        """Tell whether tokens write a text, as it is or normalised; spaces do not count.
+
+        A model that has neither an unknown token nor all bytes leaves out what it cannot write.
+        """
+        normalizer = self._tokenizer.normalizer
+        written = b"".join(map(self.written.__getitem__, ids)).decode("utf-8", errors="replace")
+        forms = (text, text if normalizer is None else normalizer.normalize_str(text))
+        return _solid(written) in map(_solid, forms)
+
+    def _row(self, id_: int) -> int:
+        """Check an id."""
+        if not 0 <= id_ < len(self):
+            raise UsageError(f"no token has the id {id_:,}; the ids are 0 to {len(self) - 1:,}")
+        return id_
 
 
 def display(text: str) -> str:
     r"""Make a text harmless to show: controls, bidi marks and lone format characters escaped.
+
+    The escapes are Python's; ``\x`` stands only for ASCII, ``\u`` for all above.
 
     Examples
     --------
@@ -167,164 +294,44 @@ def display(text: str) -> str:
     ('a\\x1b[31m\\u202e', True)
     """
     return "".join(
-        char.encode("unicode_escape").decode("ascii")
+        _escape(char)
         if unicodedata.category(char) in _UNSEEN and char != _ZERO_WIDTH_JOINER
         else char
         for char in text
     )
 
 
-def byte_alphabet() -> dict[str, int]:
-    """Give the 256 characters that byte-level BPE writes bytes with (Radford et al. 2019).
+def _escape(char: str) -> str:
+    """Write a character by its number."""
+    latin = "\x80" <= char <= "\xff"
+    return f"\\u{ord(char):04x}" if latin else char.encode("unicode_escape").decode("ascii")
 
-    Printable Latin-1 characters stand for themselves, the others for U+0100 and up, in order.
 
-    Examples
-    --------
-    >>> byte_alphabet()["Ġ"] == ord(" ")
-    True
+def _solid(text: str) -> str:
+    """Take spaces and their marks away."""
+    return "".join(text.replace("▁", " ").split())
+
+
+def _find(order: NDArray[np.int32], strings: Packed, text: str) -> int | None:
+    """Find a string by bisection in the order of the strings' bytes; of equals the first."""
+    wanted = text.encode("utf-8", errors="surrogatepass")  # half a pair is in no vocabulary
+    place = bisect_left(order, wanted, key=strings.__getitem__)
+    if place == len(order):
+        return None
+    found = int(order[place])
+    return found if strings[found] == wanted else None
+
+
+@contextmanager
+def _refusals(doing: str) -> Iterator[None]:
+    """Turn what the tokenizers library raises into our error.
+
+    Its errors are of the class Exception itself and, where its Rust code panics, of a class that
+    it does not export, beside Exception. All others are not its own and pass.
     """
-    themselves = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = sorted(set(range(256)) - set(themselves))
-    alphabet = {chr(byte): byte for byte in themselves}
-    return alphabet | {chr(0x100 + place): byte for place, byte in enumerate(others)}
-
-
-def _table(path: Path, rows: int) -> Arrays:
-    """Make the flat table of a ``tokenizer.json``."""
     try:
-        content = read_json(path, limit=_TOKENIZER_LIMIT)
-    except CheckpointError as error:
-        raise VocabularyError(str(error)) from error
-    try:
-        strings = _strings(content)
-        write = _writer(content)
-        highest = max(strings, default=-1)
-        if highest >= rows or min(strings, default=0) < 0:
-            raise VocabularyError(
-                f"{path}: token id {highest:,} has no row: the head has {rows:,} rows; "
-                "is this tokenizer of another model?"
-            )
-        written = {id_: write(string) for id_, string in strings.items()}
-        spelled = {id_: string.encode("utf-8") for id_, string in strings.items()}
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise VocabularyError(
-            f"{path}: not a tokenizer of a kind that is known: {error!r}"
-        ) from error
-    known = np.zeros(rows, dtype=np.bool_)
-    known[list(strings)] = True
-    fallback = {id_ for id_, string in strings.items() if _BYTE_TOKEN.fullmatch(string)}
-    order = sorted(strings, key=lambda id_: (written[id_], id_ in fallback, id_))
-    packed_strings = Packed.of([spelled.get(id_, b"") for id_ in range(rows)])
-    packed_written = Packed.of([written.get(id_, b"") for id_ in range(rows)])
-    return {
-        "strings": packed_strings.data,
-        "string_starts": packed_strings.starts,
-        "written": packed_written.data,
-        "written_starts": packed_written.starts,
-        "known": known,
-        "by_bytes": np.array(order, dtype=np.int32),
-    }
-
-
-def _fits(table: Arrays, rows: int) -> bool:
-    """Tell whether a kept table is one that `_table` could have made for this many rows."""
-    kinds = {name: (array.dtype.str, array.ndim) for name, array in table.items()}
-    if kinds != _TABLE_KINDS or len(table["known"]) != rows:
-        return False
-    ids = table["by_bytes"]
-    return (
-        _ascending(table["string_starts"], rows, table["strings"].size)
-        and _ascending(table["written_starts"], rows, table["written"].size)
-        and len(ids) == np.count_nonzero(table["known"])
-        and bool(np.all((ids >= 0) & (ids < rows)))
-    )
-
-
-def _ascending(starts: NDArray[np.int64], strings: int, size: int) -> bool:
-    """Tell whether starts cut `size` bytes into so many strings."""
-    return (
-        len(starts) == strings + 1
-        and int(starts[0]) == 0
-        and int(starts[-1]) == size
-        and bool(np.all(np.diff(starts) >= 0))
-    )
-
-
-def _strings(content: Mapping[str, Any]) -> dict[int, str]:
-    """Give every id's string: the model's vocabulary, then the added tokens over it."""
-    vocabulary = content["model"]["vocab"]
-    if isinstance(vocabulary, list):  # Unigram: pairs of a token and its log-probability
-        pairs = [(id_, pair[0]) for id_, pair in enumerate(vocabulary)]
-    else:
-        pairs = [(id_, string) for string, id_ in vocabulary.items()]
-    pairs += [(token["id"], token["content"]) for token in content.get("added_tokens") or ()]
-    for id_, string in pairs:
-        if type(id_) is not int or not isinstance(string, str):
-            raise ValueError(f"a token is {string!r} with the id {id_!r}")
-    return dict(pairs)
-
-
-def _writer(content: Mapping[str, Any]) -> Callable[[str], bytes]:
-    """Give the function from a token's string to its bytes, by the tokenizer's decoder."""
-    decoder = content.get("decoder") or {}
-    steps = decoder.get("decoders") or [decoder]
-    by_type = {step.get("type"): step for step in steps}
-    literal = {str(token["content"]) for token in content.get("added_tokens") or ()}
-    if "ByteLevel" in by_type:
-        return _byte_level(literal)
-    if "WordPiece" in by_type:
-        return _word_piece(str(by_type["WordPiece"]["prefix"]), literal)
-    replacements = [
-        (step["replacement"], " ")
-        if step.get("type") == "Metaspace"
-        else (step["pattern"]["String"], step["content"])
-        for step in steps
-        if step.get("type") in {"Metaspace", "Replace"}
-    ]
-    if replacements and all(replacements[0]):
-        return _sentence_piece(replacements, "ByteFallback" in by_type)
-    raise ValueError(
-        f"its decoder is {decoder.get('type')}; known are ByteLevel (byte-level BPE), Metaspace "
-        "and Replace (SentencePiece) and WordPiece"
-    )
-
-
-def _byte_level(literal: set[str]) -> Callable[[str], bytes]:
-    """Write characters of the byte alphabet as bytes; added tokens are text as they stand."""
-    alphabet = byte_alphabet()
-
-    def write(string: str) -> bytes:
-        if string in literal or any(char not in alphabet for char in string):
-            return string.encode("utf-8")
-        return bytes(alphabet[char] for char in string)
-
-    return write
-
-
-def _word_piece(prefix: str, literal: set[str]) -> Callable[[str], bytes]:
-    """Write a continuation without its prefix, any other token as a word with its space."""
-
-    def write(string: str) -> bytes:
-        if string in literal:
-            return string.encode("utf-8")
-        word = string.removeprefix(prefix) if string.startswith(prefix) else f" {string}"
-        return word.encode("utf-8")
-
-    return write
-
-
-def _sentence_piece(
-    replacements: Sequence[tuple[str, str]], byte_fallback: bool
-) -> Callable[[str], bytes]:
-    """Replace marks in their order, the space's above all, and write a byte token as its byte."""
-
-    def write(string: str) -> bytes:
-        byte = _BYTE_TOKEN.fullmatch(string) if byte_fallback else None
-        if byte:
-            return bytes([int(byte[1], 16)])
-        for mark, text in replacements:
-            string = string.replace(mark, text)
-        return string.encode("utf-8")
-
-    return write
+        yield
+    except BaseException as error:
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        raise VocabularyError(f"{doing}: {error}") from error

@@ -1,26 +1,91 @@
 """Tables for a terminal."""
 
+from collections.abc import Sequence
+
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..heads.vocabulary import display
-from ..neighbours import Neighbours, shown_text
+from ...indexes.store import Entry
+from ..answer import Neighbour, Neighbours
+from ..concepts.phrase import Resolved
+from ..heads.vocabulary import Vocabulary, display
+from ..info import Info
 
 
-def neighbours_table(answer: Neighbours) -> Group:
-    """Draw an answer: what was searched, the token of each name, then a row a neighbour."""
-    names = ", ".join(f"{name.text} is {' '.join(name.tokens)}" for name in answer.resolved)
+def neighbours_table(answer: Neighbours, vocabulary: Vocabulary) -> Group:
+    """Draw an answer: what was searched, how names were read, the snap, then a row a neighbour."""
+    where = f"the region {answer.region}" if answer.region else "all tokens"
+    how = f"{answer.score} in the {answer.space} space"
+    lines = [f"{answer.expression}: {answer.source}, {where}, {how}"]
+    if answer.resolved:
+        lines.append("  " + ", ".join(_reading(name) for name in answer.resolved))
+    lines.append(f"  {_snap(answer)}")
+    parts: list[RenderableType] = [_line(line) for line in lines]
+    parts.append(_table(answer.neighbours, vocabulary))
+    if answer.tracked:
+        parts += [Text("tracked:"), _table(answer.tracked, vocabulary)]
+    return Group(*parts)
+
+
+def _line(text: str) -> Text:
+    """Give a line that is never broken."""
+    return Text(display(text), no_wrap=True, overflow="ignore")
+
+
+def _reading(name: Resolved) -> str:
+    """Say which tokens a name was taken for."""
+    how = name.method.partition("_")[2] if name.method.startswith("pieces_") else ""
+    return f"{name.text} is {f'the {how} of ' if how else ''}{' '.join(name.tokens)}"
+
+
+def _snap(answer: Neighbours) -> str:
+    """Say what the head makes of the concept, and what is lost."""
+    snap = answer.snap
+    sure = "" if snap.probability is None else f", probability {snap.probability:.3g}"
+    return (
+        f"the head makes of it {snap.token}: logit {snap.logit:.4f}{sure}, "
+        f"{snap.gap_degrees:.1f}° and {snap.gap_logit:.4f} logits off"
+    )
+
+
+def _table(neighbours: Sequence[Neighbour], vocabulary: Vocabulary) -> Table:
+    """Draw a row for each token; probabilities where there are any."""
+    sure = any(near.probability is not None for near in neighbours)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in ("rank", "score", "id"):
+    for column in ("rank", "id"):
         table.add_column(column, justify="right")
     for column in ("token", "text"):
         table.add_column(column)
-    for near in answer.neighbours:
+    for column in ("score", "logit"):
+        table.add_column(column, justify="right")
+    if sure:
+        table.add_column("probability", justify="right")
+    for near in neighbours:
         # Text, not markup: a token may hold brackets.
-        cells = (str(near.rank), f"{near.score:.4f}", str(near.id))
-        table.add_row(*cells, Text(display(near.token)), Text(shown_text(near)))
-    where = f"the region {answer.region}" if answer.region else "all tokens"
-    head = f"{answer.source}, {where}, {answer.space} space ({names})"
-    return Group(Text(display(head)), table)
+        words = (Text(display(near.token)), Text(vocabulary.display_text(near.id)))
+        numbers = [f"{near.score:.4f}", f"{near.logit:.4f}"]
+        if near.probability is not None:
+            numbers.append(f"{near.probability:.3g}")
+        table.add_row(f"{near.rank:,}", str(near.id), *words, *numbers)
+    return table
+
+
+def info_table(info: Info) -> Group:
+    """Draw what was found in a source."""
+    lines = [_line(f"{name:<14}{value}") for name, value in info.facts()]
+    return Group(*lines, Text(""), entries_table(info.cache))
+
+
+def entries_table(entries: Sequence[Entry]) -> RenderableType:
+    """Draw what is kept on disk, a row an entry, and the sum."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
+    total = sum(entry.bytes for entry in entries)
+    table.add_column("kept", footer=f"{len(entries)} entries")
+    table.add_column("MB", justify="right", footer=f"{total / 1e6:,.1f}")
+    table.add_column("of", footer="")
+    for entry in entries:
+        size = f"{entry.bytes / 1e6:,.1f}"
+        table.add_row(Text(display(entry.name)), size, Text(display(entry.source)))
+    return table

@@ -1,0 +1,78 @@
+"""Parts of a JSON file that others wrote, checked; a message names the part."""
+
+from collections.abc import Mapping
+from reprlib import repr as short
+from typing import Any
+
+_NAMES: Mapping[type, str] = {dict: "an object", list: "a list", str: "a string"}
+
+
+def member(part: Mapping[str, Any], name: str, kind: type, *, inside: str = "") -> Any:
+    """Give a member of an object.
+
+    Parameters
+    ----------
+    part : mapping
+        The object.
+    name : str
+        The member.
+    kind : type
+        ``dict``, ``list`` or ``str``.
+    inside : str
+        Where the object stands in the file; empty for the whole file.
+
+    Raises
+    ------
+    ValueError
+        It is missing or of another type.
+
+    Examples
+    --------
+    >>> member({"model": {"vocab": {}}}, "model", dict)
+    {'vocab': {}}
+    """
+    place = f"{inside}.{name}" if inside else name
+    if name not in part:
+        raise ValueError(f"{place} is missing")
+    value = part[name]
+    if not isinstance(value, kind):
+        raise ValueError(f"{place} is {short(value)}; it must be {_NAMES[kind]}")
+    return value
+
+
+def objects(part: Mapping[str, Any], name: str, *, inside: str = "") -> list[dict[str, Any]]:
+    """Give a member that is a list of objects; where it is missing or null the list is empty.
+
+    Raises
+    ------
+    ValueError
+        It is no list, or holds something else.
+
+    Examples
+    --------
+    >>> objects({"added_tokens": None}, "added_tokens")
+    []
+    """
+    if part.get(name) is None:
+        return []
+    items: list[Any] = member(part, name, list, inside=inside)
+    for item in items:
+        if not isinstance(item, dict):
+            place = f"{inside}.{name}" if inside else name
+            raise ValueError(f"{place} holds {short(item)}; each must be an object")
+    return items
+
+
+def is_unicode(string: str) -> bool:
+    r"""Tell whether UTF-8 can write a string: JSON can hold half of a surrogate pair.
+
+    Examples
+    --------
+    >>> is_unicode("🐴"), is_unicode("\ud83d")
+    (True, False)
+    """
+    try:
+        string.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,266 @@
+"""The unembedding: the last matrix of a language model, opened where it lies."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import CheckpointError, UsageError
+from ...indexes.faiss import MappedIndex
+from ...indexes.rows import Rows
+from ...indexes.store import Store, cache_directory, fits, store_of
+from ...indexes.tensors import fingerprint
+from .demo import DEMOS, Progress, demo_directory
+from .final_norm import FinalNorm
+from .head_tensors import find_head
+from .vocabulary import TOKENIZER, Vocabulary
+
+# V tokens, rows of width D; N residuals.
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Unembedding:
+    """The unembedding of one model: a row for each token, memory-mapped, and what goes with it.
+
+    Attributes
+    ----------
+    source : str
+        What the user named.
+    path : Path
+        The safetensors file that holds the rows.
+    tensor : str
+        The tensor's name in it.
+    tied : bool
+        Whether the tensor is the input embedding, used as the head too.
+    rows : Rows
+        V rows of width D, in the checkpoint's own type.
+    bias_V : ndarray of float64 or None
+        What is added to the products, where the head has a bias.
+    scale : float
+        What the products are multiplied by; 1 for most models.
+    softcap : float or None
+        The bound c of c · tanh(x / c) on the logits, where the model has one (Gemma 2).
+    final_norm : FinalNorm or None
+        What the last layer's residual passes before it meets the rows; None where the model has
+        none after its last layer (BART), or none that is known.
+    architecture : str or None
+        The model's class as ``config.json`` names it.
+    vocabulary : Vocabulary
+        The V tokens.
+    store : Store
+        Where what is derived from this head is kept.
+    key : str
+        The file's fingerprint and the tensor's name: the key of all that is derived from the rows.
+
+    Examples
+    --------
+    >>> Unembedding.open("demo")
+    Unembedding('demo', model.embed_tokens.weight, 262,144 x 640 BF16, tied)
+    """
+
+    source: str
+    path: Path
+    tensor: str
+    tied: bool
+    rows: Rows
+    bias_V: NDArray[np.float64] | None
+    scale: float
+    softcap: float | None
+    final_norm: FinalNorm | None
+    architecture: str | None
+    vocabulary: Vocabulary
+    store: Store
+    key: str
+
+    @classmethod
+    def open(
+        cls,
+        source: str | Path,
+        *,
+        tensor: str | None = None,
+        tokenizer: str | Path | None = None,
+        revision: str | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Open the head of a checkpoint. Its rows are mapped; nothing else of the model is read.
+
+        Parameters
+        ----------
+        source : str or Path
+            A checkpoint directory; a ``.safetensors`` file; or, as a `str`, the name of a demo:
+            ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper base), which are
+            converted on first use from packages of the ``[demo]`` extra. A directory of such a
+            name is given as ``./demo`` or as a `Path`.
+        tensor : str, optional
+            The matrix to open, where the head cannot be told from the names or another is wanted.
+        tokenizer : str or Path, optional
+            The ``tokenizer.json``; the one beside the weights where it is None.
+        revision : str, optional
+            Revisions are of a hub. A local source has none and refuses it.
+        progress : callable, optional
+            Is told ``(step, done, total)`` while a demo is converted.
+
+        Raises
+        ------
+        UsageError
+            A revision of a local source was asked for.
+        SourceError
+            The checkpoint or its tokenizer is missing or damaged, or holds no head.
+        MissingExtraError
+            A demo was asked for and its packages are not installed.
+        ConversionError
+            A demo could not be converted: the disk is full, the pieces are damaged.
+
+        Examples
+        --------
+        >>> Unembedding.open("demo-bytes")
+        Unembedding('demo-bytes', model.decoder.embed_tokens.weight, 51,865 x 512 F16, tied)
+        """
+        if revision is not None:
+            raise UsageError(
+                f"revision {revision!r}: revisions are of a model hub; {str(source)!r} is a local "
+                "source and has none"
+            )
+        cache = cache_directory()
+        is_demo = isinstance(source, str) and source in DEMOS
+        place = demo_directory(str(source), cache, progress=progress) if is_demo else Path(source)
+        found = find_head(place, tensor=tensor)
+        key = repr((fingerprint(found.path), found.name))
+        store = store_of(key, label=str(source))
+        beside = Path(tokenizer) if tokenizer is not None else found.path.parent / TOKENIZER
+        return cls(
+            source=str(source),
+            path=found.path,
+            tensor=found.name,
+            tied=found.tied,
+            rows=found.rows,
+            bias_V=found.bias_V,
+            scale=found.architecture.scale,
+            softcap=found.architecture.softcap,
+            final_norm=found.final_norm,
+            architecture=found.architecture.name,
+            vocabulary=Vocabulary.open(beside, rows=found.rows.count, store=store),
+            store=store,
+            key=key,
+        )
+
+    @cached_property
+    def norms_V(self) -> NDArray[np.float64]:
+        """The Euclidean norm of every row, ``float64`` of shape (V,); kept in the store.
+
+        Raises
+        ------
+        CheckpointError
+            A row holds NaN or infinity, or is too long for a float32 product.
+        """
+        kept = self.store.arrays(
+            "norms",
+            self.key,
+            lambda: {"norms": self.rows.norms()},
+            lambda kept: (
+                fits(kept, {"norms": (self.rows.count,)}) and bool(np.all(kept["norms"] >= 0))
+            ),
+        )
+        return kept["norms"]
+
+    @cached_property
+    def index(self) -> MappedIndex:
+        """FAISS over the rows in place; float64 rows are rounded to float32 in the store."""
+        longest = float(self.norms_V.max())
+        if self.rows.dtype != "F64":
+            return MappedIndex(self.rows, longest=longest)
+        kept = self.store.arrays(
+            "float32",
+            self.key,
+            lambda: {"rows": self.rows.codes_VD.astype(np.float32)},
+            lambda kept: fits(kept, {"rows": self.rows.codes_VD.shape}, np.float32),
+        )
+        return MappedIndex(Rows(kept["rows"], "F32"), longest=longest, rounded=True)
+
+    def logits(self, hidden: ArrayLike) -> NDArray[np.float64]:
+        """Give the logits that the model would: softcap(scale · (W h + b)).
+
+        Rows are decoded block by block, so no copy of the head is ever held. Padding has logits
+        too, as it has in the model.
+
+        Parameters
+        ----------
+        hidden : array_like
+            Shape (N, D) or (D,): what meets the rows, after the final norm, as the last of
+            transformers' ``hidden_states``.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (N, V), or (V,) for one vector.
+
+        Raises
+        ------
+        UsageError
+            The vectors are not of the head's width, or hold NaN or infinity.
+        CheckpointError
+            A row of the head holds NaN or infinity.
+
+        Examples
+        --------
+        >>> head = Unembedding.open("demo")
+        >>> head.logits(np.zeros(640)).shape
+        (262144,)
+        """
+        hidden_ND = self._vectors(hidden)
+        logits_NV = np.empty((len(hidden_ND), self.rows.count))
+        with np.errstate(invalid="ignore", over="ignore"):  # judged below
+            for places, block_ND in self.rows.blocks(np.arange(self.rows.count)):
+                logits_NV[:, places] = hidden_ND @ block_ND.T
+            if self.bias_V is not None:
+                logits_NV += self.bias_V
+        bad = np.argwhere(~np.isfinite(logits_NV))
+        if bad.size:
+            raise CheckpointError(
+                f"{self.path}: the logit of row {bad[0, 1]} of {self.tensor!r} is not finite: the "
+                "row holds NaN or infinity, or values too large to multiply"
+            )
+        logits_NV = self.emitted(logits_NV)  # after the check: a cap would hide an infinity
+        return logits_NV if np.ndim(hidden) == 2 else logits_NV[0]
+
+    def emitted(self, products: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the logits that the sampler gets of products with the rows, bias included.
+
+        They are scaled, then capped.
+
+        Examples
+        --------
+        >>> Unembedding.open("demo").emitted(np.array([3.0]))
+        array([3.])
+        """
+        scaled = self.scale * products
+        if self.softcap is None:
+            return scaled
+        return self.softcap * np.tanh(scaled / self.softcap)
+
+    def __repr__(self) -> str:
+        """Name the tensor, its shape and type."""
+        shape = f"{self.rows.count:,} x {self.rows.width:,} {self.rows.dtype}"
+        tied = ", tied" if self.tied else ""
+        return f"{type(self).__name__}({self.source!r}, {self.tensor}, {shape}{tied})"
+
+    def _vectors(self, hidden: ArrayLike) -> NDArray[np.float64]:
+        """Check vectors that are to meet the rows, and give them as (N, D)."""
+        try:
+            given = np.asarray(hidden)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the hidden state is not an array of numbers: {error}") from error
+        if given.dtype.kind not in "iuf":
+            raise UsageError(f"the hidden state is not an array of numbers but of {given.dtype}")
+        vectors = given.astype(np.float64)
+        if vectors.ndim not in {1, 2} or vectors.shape[-1] != self.rows.width:
+            raise UsageError(
+                f"the hidden state has shape {vectors.shape}; the head takes ({self.rows.width},) "
+                f"or (N, {self.rows.width})"
+            )
+        if not np.isfinite(vectors).all():
+            raise UsageError("the hidden state holds NaN or infinity")
+        return vectors.reshape(-1, self.rows.width)

@@ -1,0 +1,184 @@
+"""Mean, covariance and whitening of rows, block by block."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .rows import Rows, norm
+
+# V rows of width D; N of them chosen.
+
+_DRAWN = 4  # rows for each of their dimensions
+
+Done = Callable[[int, int], None]
+"""Is told ``(done, total)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What is known of the cloud of rows.
+
+    Attributes
+    ----------
+    mean_D : ndarray of float64
+        The mean row.
+    covariance_DD : ndarray of float64
+        Of the rows, over N (not N - 1).
+    shrinkage : float
+        How much of the identity is mixed in by Ledoit and Wolf's estimate, in [0, 1].
+    """
+
+    mean_D: NDArray[np.float64]
+    covariance_DD: NDArray[np.float64]
+    shrinkage: float
+
+    def shrunk_DD(self) -> NDArray[np.float64]:
+        """Give the shrunk covariance, (1 - s) Σ + s μ I with μ = trace(Σ) / D.
+
+        Ledoit and Wolf 2004, *A well-conditioned estimator for large-dimensional covariance
+        matrices*, equation 14.
+        """
+        width = len(self.mean_D)
+        identity = np.eye(width) * (np.trace(self.covariance_DD) / width)
+        return np.asarray((1 - self.shrinkage) * self.covariance_DD + self.shrinkage * identity)
+
+
+def mean(rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give the mean of some rows, shape (D,).
+
+    Examples
+    --------
+    >>> mean(Rows(np.eye(2, dtype=np.float32), "F32"), np.array([0, 1]))
+    array([0.5, 0.5])
+    """
+    total_D = np.zeros(rows.width)
+    for _, block_ND in rows.blocks(ids_N):
+        total_D += block_ND.sum(axis=0)
+    return total_D / len(ids_N)
+
+
+def moments(
+    rows: Rows, ids_N: NDArray[np.int64], gain_D: NDArray[np.float64], *, done: Done
+) -> Moments:
+    """Take the moments of some rows, each multiplied by a gain, without holding them all.
+
+    The shrinkage is Ledoit and Wolf's (2004, section 3.2), with the mean taken away: with d² the
+    squared distance of Σ to μI and b² the variance of Σ, both over D, it is min(b², d²) / d², and
+    b² needs only the sum of ‖x - mean‖⁴.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[1, 0], [-1, 0], [0, 2], [0, -2]], dtype=np.float32), "F32")
+    >>> found = moments(rows, np.arange(4), np.ones(2), done=lambda done, total: None)
+    >>> found.covariance_DD.tolist(), round(found.shrinkage, 3)
+    ([[0.5, 0.0], [0.0, 2.0]], 0.944)
+    """
+    count, width = len(ids_N), rows.width
+    mean_D = mean(rows, ids_N) * gain_D
+    covariance_DD, fourth = np.zeros((width, width)), 0.0
+    for places, block_ND in rows.blocks(ids_N):
+        centred_ND = block_ND * gain_D - mean_D
+        covariance_DD += centred_ND.T @ centred_ND
+        fourth += float(np.square(np.square(centred_ND).sum(axis=1)).sum())
+        done(min(places.stop, count), count)
+    covariance_DD /= count
+    square = float(np.square(covariance_DD).sum())
+    trace = float(np.trace(covariance_DD))
+    distance = (square - trace**2 / width) / width
+    variance = (fourth / count - square) / (width * count)
+    shrinkage = min(max(variance, 0.0), distance) / distance if distance > 0 else 0.0
+    return Moments(mean_D, covariance_DD, shrinkage)
+
+
+def inverse_root(covariance_DD: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the symmetric inverse square root of a positive definite matrix.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        It is not positive definite, to rounding.
+
+    Examples
+    --------
+    >>> inverse_root(np.diag([4.0, 16.0]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    values_D, vectors_DD = np.linalg.eigh(covariance_DD)
+    if not values_D[0] > values_D[-1] * len(values_D) * np.finfo(np.float64).eps:
+        raise np.linalg.LinAlgError("the matrix is not positive definite")
+    root_DD: NDArray[np.float64] = (vectors_DD / np.sqrt(values_D)) @ vectors_DD.T
+    return 0.5 * (root_DD + root_DD.T)
+
+
+def mapped_norms(
+    rows: Rows,
+    gain_D: NDArray[np.float64],
+    mean_D: NDArray[np.float64],
+    map_DD: NDArray[np.float64] | None,
+    *,
+    done: Done,
+) -> NDArray[np.float64]:
+    """Give ‖(x · gain - mean) map‖ for every row, ``float64`` of shape (V,).
+
+    A row that is the mean to rounding gets zero. Rows of equal values get equal norms to the last
+    bit, which a BLAS product alone does not promise.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[3, 4], [1, 1]], dtype=np.float32), "F32")
+    >>> mapped_norms(rows, np.ones(2), np.ones(2), None, done=lambda done, total: None)
+    array([3.60555128, 0.        ])
+    """
+    norms_V = np.empty(rows.count)
+    for places, block_ND in rows.blocks(np.arange(rows.count)):
+        scaled_ND = block_ND * gain_D
+        centred_ND = scaled_ND - mean_D
+        rounding_N = 4 * np.finfo(np.float64).eps * (norm(scaled_ND) + norm(mean_D))
+        at_mean_N = norm(centred_ND) <= rounding_N
+        norms_N = norm(centred_ND if map_DD is None else centred_ND @ map_DD)
+        norms_V[places] = np.where(at_mean_N, 0.0, norms_N)
+        done(min(places.stop, rows.count), rows.count)
+    return norms_V if map_DD is None else norms_V[_first_equals(rows)]
+
+
+def fit_norms(
+    rows: Rows, norms_V: NDArray[np.float64], ids_N: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Give the vector whose product with a row comes nearest to the row's norm, shape (D,).
+
+    By least squares, with a constant that is left out, on rows that are drawn evenly from some.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[1, 0], [2, 0], [3, 0], [3, 1]], dtype=np.float32), "F32")
+    >>> fit_norms(rows, np.array([1.0, 2.0, 3.0, 3.5]), np.arange(4)).round(3)
+    array([1. , 0.5])
+    """
+    drawn_N = ids_N[:: max(1, len(ids_N) // (_DRAWN * rows.width))]
+    centred_ND = rows.decode(drawn_N)
+    centred_ND -= centred_ND.mean(axis=0)
+    gram_DD = centred_ND.T @ centred_ND
+    # Where rows do not vary any fit will do: keep it small.
+    ridge_DD = np.eye(rows.width) * (1e-9 * np.trace(gram_DD) / rows.width + np.finfo(float).tiny)
+    norms_N = norms_V[drawn_N] - norms_V[drawn_N].mean()
+    return np.asarray(np.linalg.solve(gram_DD + ridge_DD, centred_ND.T @ norms_N))
+
+
+def _first_equals(rows: Rows) -> NDArray[np.int64]:
+    """Give for every row the lowest id of a row of the same values."""
+    firsts: dict[int, list[int]] = {}
+    equal_V = np.arange(rows.count)
+    for places, block_ND in rows.blocks(np.arange(rows.count)):
+        # -0 and 0 are one value of two spellings: the sum has only 0.
+        for id_, row_D in enumerate(block_ND + 0.0, places.start):
+            same = firsts.setdefault(hash(row_D.tobytes()), [])
+            equal = (i for i in same if np.array_equal(rows.decode(np.array([i]))[0], row_D))
+            first = next(equal, None)
+            if first is None:
+                same.append(id_)
+            else:
+                equal_V[id_] = first
+    return equal_V

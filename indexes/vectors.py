@@ -1,0 +1,137 @@
+"""Vectors from a file: .npy or safetensors, never pickled."""
+
+import re
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError, UsageError
+from .rows import ROW_TYPES, Rows
+from .tensors import TensorFile
+
+# N vectors of width D.
+
+_LIMIT = 1 << 30  # bytes of float64
+_HEADER_LIMIT = 1 << 16  # bytes
+_NPY_MAGIC = b"\x93NUMPY"
+_FLOATS = {"f2": "F16", "f4": "F32", "f8": "F64"}
+# The three keys of a .npy header, which is a Python dict's text and is not evaluated.
+_NPY_TYPE = re.compile(r"""['"]descr['"]\s*:\s*['"]([<>=|]?)(\w{1,20})['"]""")
+_NPY_ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)\b""")
+_NPY_SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(([0-9, ]{0,40})\)""")
+
+
+def read_vectors(path: Path, *, width: int) -> NDArray[np.float64]:
+    """Read one vector or several from a file.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npy`` file, or a safetensors file with a single tensor; of floating point, shape (D,)
+        or (N, D).
+    width : int
+        D.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (N, D), in C order. NaN and infinity are given as they stand.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, holds several tensors or something else than such vectors, or
+        more than 1 GiB of them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "two.npy"
+    >>> np.save(path, np.eye(2))
+    >>> read_vectors(path, width=2)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    if not _is_file(path):
+        raise UsageError(f"{path}: there is no such file; vectors are read from .npy, safetensors")
+    found = _npy(path, width) if path.suffix == ".npy" else _safetensors(path, width)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        return np.ascontiguousarray(found.decode(slice(None)))
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is such a regular file: to open a pipe would wait for its writer."""
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long, for one
+        return False
+
+
+def _npy(path: Path, width: int) -> Rows:
+    """Map a .npy file."""
+    header, start = _npy_header(path)
+    kind, order, sizes = (_.search(header) for _ in (_NPY_TYPE, _NPY_ORDER, _NPY_SHAPE))
+    if kind is None or order is None or sizes is None or kind[2] not in _FLOATS:
+        raise UsageError(
+            f"{path}: not a .npy file of floating point ({', '.join(_FLOATS)}): its header is "
+            f"{header[:200]!r}"
+        )
+    shape = _checked(path, tuple(int(size) for size in re.findall("[0-9]+", sizes[1])), width)
+    dtype = np.dtype(kind[1] + kind[2])
+    held = path.stat().st_size - start
+    if held < prod(shape) * dtype.itemsize:
+        raise UsageError(
+            f"{path}: cut off: its shape is {shape}, {prod(shape) * dtype.itemsize:,} bytes, and "
+            f"it holds {held:,}"
+        )
+    codes = np.memmap(path, dtype, "r", start, shape, "F" if order[1] == "True" else "C")
+    return Rows(codes, _FLOATS[kind[2]])
+
+
+def _npy_header(path: Path) -> tuple[str, int]:
+    """Give the header's text, and where the values start."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_LIMIT)
+    except OSError as error:
+        raise UsageError(f"{path}: not readable: {error}") from error
+    # Version 1 has a length of two bytes, the later ones of four.
+    begin = 10 if head[6:7] == b"\1" else 12
+    end = begin + int.from_bytes(head[8:begin], "little")
+    if not head.startswith(_NPY_MAGIC) or len(head) < end:
+        raise UsageError(
+            f"{path}: not a .npy file, or cut off in its header; numpy.save writes one"
+        )
+    return head[begin:end].decode("latin-1"), end
+
+
+def _safetensors(path: Path, width: int) -> Rows:
+    """Map the only tensor of a safetensors file."""
+    try:
+        file = TensorFile.open(path)
+    except CheckpointError as error:
+        raise UsageError(f"{error}; vectors are read from .npy and safetensors") from error
+    if len(file.entries) != 1:
+        held = ", ".join(map(repr, list(file.entries)[:20])) or "none"
+        raise UsageError(f"{path}: vectors are a single tensor; it holds {held}")
+    ((name, entry),) = file.entries.items()
+    if entry.dtype not in ROW_TYPES:
+        raise UsageError(f"{path}: its values are {entry.dtype}; vectors are of floating point")
+    shape = _checked(path, entry.shape, width)
+    return Rows(file.array(name).reshape(shape), entry.dtype)
+
+
+def _checked(path: Path, shape: tuple[int, ...], width: int) -> tuple[int, int]:
+    """Give a shape as (N, D), if it is one of vectors and they are not too many."""
+    count = 1 if len(shape) == 1 else shape[0] if len(shape) == 2 else 0
+    if not count or shape[-1] != width:
+        raise UsageError(
+            f"{path}: its shape is {shape}; vectors of this head are ({width},) or (N, {width})"
+        )
+    if count * width * 8 > _LIMIT:
+        raise UsageError(
+            f"{path}: {count:,} vectors; at most {_LIMIT // (width * 8):,} are read at once"
+        )
+    return count, width

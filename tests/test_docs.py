@@ -1,0 +1,95 @@
+"""The README and the docs as a new user would follow them: what is shown is what comes.
+
+UNEMBED_WRITE_DOCS=1 pastes what comes instead.
+"""
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from unembed import open_head
+from unembed.geometry.heads.demo import DEMOS
+
+pytestmark = pytest.mark.real
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"```console\n\$ (.+)\n((?:.*\n)*?)```")
+BLOCKS = [
+    (page, command, shown)
+    for page in PAGES
+    for command, shown in BLOCK.findall(page.read_text(encoding="utf-8"))
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _demos() -> None:
+    """Make both demos and what the commands derive, so that none reports it."""
+    for name in DEMOS:
+        head = open_head(name)
+        for space in ("logit", "cosine", "centred", "causal"):
+            head.nearest("king", space=space)
+
+
+def run(command: list[str]) -> str:
+    binaries = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PATH": binaries + os.pathsep + os.environ["PATH"],
+        "COLUMNS": "100",
+    }
+    environment.pop("MAKEFLAGS", None)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False
+    )
+    assert done.returncode == (2 if done.stderr else 0), done.stderr
+    printed = done.stdout + done.stderr
+    return "\n".join(line.rstrip() for line in printed.rstrip().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "shown"),
+    BLOCKS,
+    ids=[f"{page.stem}: {command}" for page, command, _ in BLOCKS],
+)
+def test_a_command_prints_what_is_shown(page: Path, command: str, shown: str) -> None:
+    printed = run(shlex.split(command))
+    if "UNEMBED_WRITE_DOCS" in os.environ:
+        text = page.read_text(encoding="utf-8")
+        old, new = (f"```console\n$ {command}\n{out}```" for out in (shown, f"{printed}\n"))
+        page.write_text(text.replace(old, new), encoding="utf-8")
+        shown = printed
+    assert printed == shown.rstrip()
+
+
+def test_there_are_commands() -> None:
+    assert len(BLOCKS) >= 12
+    assert sum(page == README for page, _, _ in BLOCKS) >= 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_python_session_is_real(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    session = "\n".join(re.findall(r"```pycon\n(.*?)```", text, re.S))
+    test = doctest.DocTestParser().get_doctest(session, {}, page.stem, str(page), 0)
+    assert session.count(">>>") == len(test.examples)
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]*)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert not link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="make demo would make .venv first")
+def test_make_demo_asks_the_two_questions() -> None:
+    shown = {command: output for page, command, output in BLOCKS if page == README}
+    output = run(["make", "demo"])
+    for command in list(shown)[:2]:
+        assert command in output
+        assert shown[command].rstrip() in output

@@ -1,0 +1,449 @@
+"""Logits and final norms, as transformers computes them on tiny random models and on the demo.
+
+transformers computes in float32 and unembed in float64, so they differ by float32's rounding of a
+sum of D products, here at most 64 (640 on the demo): within 1e-5 of the largest value.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from numpy.typing import NDArray
+from unembed.errors import CheckpointError, UsageError
+from unembed.geometry.heads.unembedding import Unembedding
+
+Make = Callable[..., Path]
+
+TOLERANCE = 1e-5  # of the largest value
+VOCABULARY = 400
+IDS = torch.tensor([[11, 5, 7, 300, 2, 9]])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model: its class, its configuration, its final norm and what its head must come out as."""
+
+    model: str
+    norm: str | None
+    tensor: str
+    family: str = "byte_level"
+    config: dict[str, Any] = field(default_factory=dict)
+    expected: dict[str, Any] = field(default_factory=dict)
+
+
+LLAMA = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+PLAIN = {k: LLAMA[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads")}
+BERT = PLAIN | {"intermediate_size": 48, "pad_token_id": 0}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4}
+SEQ2SEQ = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 1, "num_heads": 4}
+EMBEDDING = "model.embed_tokens.weight"
+TIED = {"tied": True}
+OWN = {"tied": False}
+
+CASES = {
+    "llama": Case("LlamaForCausalLM", "model.norm", "lm_head.weight", config=LLAMA, expected=OWN),
+    "qwen2": Case(
+        "Qwen2ForCausalLM",
+        "model.norm",
+        EMBEDDING,
+        config=LLAMA | {"tie_word_embeddings": True},
+        expected=TIED,
+    ),
+    "mixtral": Case(
+        "MixtralForCausalLM",
+        "model.norm",
+        "lm_head.weight",
+        "sentencepiece",
+        LLAMA | {"num_local_experts": 2},
+        OWN,
+    ),
+    "gemma": Case("GemmaForCausalLM", "model.norm", EMBEDDING, "sentencepiece", LLAMA, TIED),
+    "gemma2": Case(
+        "Gemma2ForCausalLM",
+        "model.norm",
+        EMBEDDING,
+        "sentencepiece",
+        LLAMA | {"final_logit_softcapping": 2.0},
+        TIED | {"softcap": 2.0},
+    ),
+    "gemma3": Case("Gemma3ForCausalLM", "model.norm", EMBEDDING, "sentencepiece", LLAMA, TIED),
+    "qwen3_next": Case(
+        "Qwen3NextForCausalLM",
+        "model.norm",
+        "lm_head.weight",
+        config=LLAMA
+        | {
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 16,
+            "shared_expert_intermediate_size": 16,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "layer_types": ["linear_attention", "full_attention"],
+        },
+    ),
+    "cohere": Case(
+        "CohereForCausalLM", "model.norm", EMBEDDING, config=LLAMA, expected={"scale": 0.0625}
+    ),
+    "granite": Case(
+        "GraniteForCausalLM",
+        "model.norm",
+        "lm_head.weight",
+        config=LLAMA | {"logits_scaling": 8.0},
+        expected={"scale": 0.125},
+    ),
+    "minicpm3": Case(
+        "MiniCPM3ForCausalLM",
+        "model.norm",
+        EMBEDDING,
+        config={k: v for k, v in LLAMA.items() if k not in {"head_dim", "num_key_value_heads"}}
+        | {
+            "num_key_value_heads": 4,
+            "q_lora_rank": 16,
+            "kv_lora_rank": 16,
+            "qk_nope_head_dim": 8,
+            "qk_rope_head_dim": 8,
+            "v_head_dim": 8,
+            "dim_model_base": 16,
+        },
+        expected={"scale": 0.5},
+    ),
+    "nemotron": Case("NemotronForCausalLM", "model.norm", "lm_head.weight", config=LLAMA),
+    "olmo": Case("OlmoForCausalLM", "model.norm", "lm_head.weight", config=LLAMA),
+    "phi": Case("PhiForCausalLM", "model.final_layernorm", "lm_head.weight", config=LLAMA),
+    "gpt2": Case("GPT2LMHeadModel", "transformer.ln_f", "transformer.wte.weight", config=GPT2),
+    "gptj": Case(
+        "GPTJForCausalLM",
+        "transformer.ln_f",
+        "lm_head.weight",
+        config=GPT2 | {"rotary_dim": 4},
+    ),
+    "gpt_neox": Case(
+        "GPTNeoXForCausalLM",
+        "gpt_neox.final_layer_norm",
+        "embed_out.weight",
+        config=PLAIN | {"intermediate_size": 48},
+        expected=OWN,
+    ),
+    "opt": Case(
+        "OPTForCausalLM",
+        "model.decoder.final_layer_norm",
+        "model.decoder.embed_tokens.weight",
+        config=PLAIN | {"ffn_dim": 48, "word_embed_proj_dim": 32},
+        expected=TIED,
+    ),
+    "bloom": Case(
+        "BloomForCausalLM",
+        "transformer.ln_f",
+        "transformer.word_embeddings.weight",
+        config={"hidden_size": 32, "n_layer": 2, "n_head": 4},
+    ),
+    "falcon": Case(
+        "FalconForCausalLM",
+        "transformer.ln_f",
+        "transformer.word_embeddings.weight",
+        config=PLAIN,
+    ),
+    "mpt": Case(
+        "MptForCausalLM",
+        "transformer.norm_f",
+        "transformer.wte.weight",
+        config={"d_model": 32, "n_layers": 2, "n_heads": 4},
+    ),
+    "biogpt": Case(
+        "BioGptForCausalLM",
+        "biogpt.layer_norm",
+        "biogpt.embed_tokens.weight",
+        config=BERT,
+    ),
+    "mamba": Case(
+        "MambaForCausalLM",
+        "backbone.norm_f",
+        "backbone.embeddings.weight",
+        config={"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
+        expected=TIED,
+    ),
+    "t5": Case(
+        "T5ForConditionalGeneration",
+        "decoder.final_layer_norm",
+        "shared.weight",
+        "unigram",
+        T5,
+        TIED | {"scale": 32**-0.5},
+    ),
+    "mt5": Case(
+        "MT5ForConditionalGeneration",
+        "decoder.final_layer_norm",
+        "shared.weight",
+        "unigram",
+        T5,
+        {"scale": 1.0},
+    ),
+    "bart": Case(
+        "BartForConditionalGeneration", None, "model.shared.weight", config=SEQ2SEQ, expected=TIED
+    ),
+    "mbart": Case(
+        "MBartForConditionalGeneration",
+        "model.decoder.layer_norm",
+        "model.shared.weight",
+        config=SEQ2SEQ,
+    ),
+    "whisper": Case(
+        "WhisperForConditionalGeneration",
+        "model.decoder.layer_norm",
+        "model.decoder.embed_tokens.weight",
+        config=SEQ2SEQ | {"max_source_positions": 4, "num_mel_bins": 4},
+        expected=TIED,
+    ),
+    "bert": Case(
+        "BertForMaskedLM",
+        "cls.predictions.transform.LayerNorm",
+        "bert.embeddings.word_embeddings.weight",
+        "wordpiece",
+        BERT,
+        TIED,
+    ),
+    "distilbert": Case(
+        "DistilBertForMaskedLM",
+        "vocab_layer_norm",
+        "distilbert.embeddings.word_embeddings.weight",
+        "wordpiece",
+        {"dim": 32, "n_layers": 1, "n_heads": 4, "hidden_dim": 48},
+        TIED,
+    ),
+    "roberta": Case(
+        "RobertaForMaskedLM",
+        "lm_head.layer_norm",
+        "roberta.embeddings.word_embeddings.weight",
+        config=BERT,
+        expected=TIED,
+    ),
+    "modernbert": Case(
+        "ModernBertForMaskedLM",
+        "head.norm",
+        "model.embeddings.tok_embeddings.weight",
+        config=BERT | {"cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2},
+        expected=TIED,
+    ),
+}
+BIASED = {"bart", "bert", "distilbert", "gptj", "mbart", "modernbert", "phi", "roberta"}
+
+
+def save_model(case: Case, directory: Path, **saving: Any) -> None:
+    """Save a model whose every vector is random, so that no bias and no weight is 0 or 1."""
+    torch.manual_seed(0)
+    kind = getattr(transformers, case.model)
+    model = kind(kind.config_class(vocab_size=VOCABULARY, **case.config))
+    with torch.no_grad():
+        for vector in [*model.parameters(), *model.buffers()]:
+            if vector.is_floating_point() and (vector.ndim == 1 or vector.shape[:1] == (1,)):
+                vector.add_(torch.randn_like(vector) * 0.2)
+        model.get_output_embeddings().weight.normal_()
+    model.save_pretrained(directory, **saving)
+
+
+def load_model(case: Case, directory: Path) -> Any:
+    kind = getattr(transformers, case.model)
+    return kind.from_pretrained(directory, local_files_only=True, dtype=torch.float32).eval()
+
+
+def run(model: Any, norm: str | None, inputs: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Run a model; keep its logits, what meets the head, what enters and leaves the final norm."""
+    seen: dict[str, NDArray[np.float64]] = {}
+
+    def keep(name: str, value: torch.Tensor) -> None:
+        seen[name] = value.detach().clone().double().flatten(0, -2).numpy()
+
+    def at_head(_: Any, given: tuple[torch.Tensor]) -> None:
+        keep("met", given[0])
+
+    def at_norm(_: Any, given: tuple[torch.Tensor], left: torch.Tensor) -> None:
+        keep("entered", given[0])
+        keep("left", left)
+
+    hooks = [model.get_output_embeddings().register_forward_pre_hook(at_head)]
+    if norm is not None:
+        hooks.append(model.get_submodule(norm).register_forward_hook(at_norm))
+    with torch.no_grad():
+        keep("logits", model(**inputs).logits)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def inputs_of(model: Any) -> dict[str, Any]:
+    if model.config.model_type == "whisper":
+        return {"input_features": torch.randn(1, 4, 8), "decoder_input_ids": IDS}
+    return {"input_ids": IDS} | (
+        {"decoder_input_ids": IDS} if model.config.is_encoder_decoder else {}
+    )
+
+
+def assert_close(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> None:
+    assert ours.dtype == np.float64
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE * np.abs(theirs).max())
+
+
+def check(head: Unembedding, seen: dict[str, NDArray[np.float64]]) -> None:
+    """Compare a head with a run: the norm, the logits, and both in a row."""
+    assert_close(head.logits(seen.get("left", seen["met"])), seen["logits"])
+    if "left" in seen:
+        assert head.final_norm is not None
+        assert_close(head.final_norm(seen["entered"]), seen["left"])
+        assert_close(head.logits(head.final_norm(seen["entered"])), seen["logits"])
+    else:
+        assert head.final_norm is None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_logits_and_norm_are_those_of_transformers(
+    name: str, tmp_path: Path, make_checkpoint: Make
+) -> None:
+    case = CASES[name]
+    save_model(case, tmp_path / name)
+    head = Unembedding.open(
+        tmp_path / name, tokenizer=make_checkpoint(case.family) / "tokenizer.json"
+    )
+    model = load_model(case, tmp_path / name)
+    check(head, run(model, case.norm, inputs_of(model)))
+    assert head.tensor == case.tensor
+    assert (head.bias_V is not None) == (name in BIASED)
+    assert head.architecture == case.model
+    assert {key: getattr(head, key) for key in case.expected} == case.expected
+
+
+def llama(tmp_path: Path, **config: Any) -> Path:
+    case = CASES["llama"]
+    directory = tmp_path / "llama"
+    save_model(Case(case.model, case.norm, case.tensor, config=LLAMA | config), directory)
+    return directory
+
+
+def test_the_last_hidden_state_of_transformers_meets_the_rows(
+    tmp_path: Path, make_checkpoint: Make
+) -> None:
+    directory = llama(tmp_path)
+    model = load_model(CASES["llama"], directory)
+    with torch.no_grad():
+        out = model(input_ids=IDS, output_hidden_states=True)
+    head = Unembedding.open(directory, tokenizer=make_checkpoint() / "tokenizer.json")
+    assert_close(head.logits(out.hidden_states[-1][0]), out.logits[0].double().numpy())
+
+
+def test_shards_hold_the_same_head(tmp_path: Path, make_checkpoint: Make) -> None:
+    case = CASES["llama"]
+    save_model(case, tmp_path / "sharded", max_shard_size="60KB")
+    assert len(list((tmp_path / "sharded").glob("model-*.safetensors"))) > 1
+    head = Unembedding.open(tmp_path / "sharded", tokenizer=make_checkpoint() / "tokenizer.json")
+    model = load_model(case, tmp_path / "sharded")
+    check(head, run(model, case.norm, inputs_of(model)))
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_a_head_said_to_be_tied_and_saved_beside_the_embedding(
+    equal: bool, tmp_path: Path, make_checkpoint: Make
+) -> None:
+    """transformers ties over a saved head only where the values are equal."""
+    from safetensors.torch import load_file, save_file
+
+    directory = llama(tmp_path)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    tensors = load_file(directory / "model.safetensors")
+    if equal:
+        tensors["lm_head.weight"] = tensors[EMBEDDING].clone()
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+    head = Unembedding.open(directory, tokenizer=make_checkpoint() / "tokenizer.json")
+    model = load_model(CASES["llama"], directory)
+    check(head, run(model, "model.norm", inputs_of(model)))
+    assert (head.tensor, head.tied) == ("lm_head.weight", equal)
+    assert (model.lm_head.weight is model.model.embed_tokens.weight) == equal
+
+
+def test_one_vector_gives_one_row_of_logits(tmp_path: Path, make_checkpoint: Make) -> None:
+    directory = llama(tmp_path)
+    head = Unembedding.open(directory, tokenizer=make_checkpoint() / "tokenizer.json")
+    hidden_ND = np.random.default_rng(0).standard_normal((3, 32))
+    logits_NV = head.logits(hidden_ND)
+    assert logits_NV.shape == (3, VOCABULARY)
+    np.testing.assert_allclose(head.logits(hidden_ND[1]), logits_NV[1], rtol=1e-12)
+    assert head.logits(hidden_ND[:0]).shape == (0, VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        (np.zeros(31), r"shape \(31,\); the head takes \(32,\) or \(N, 32\)"),
+        (np.zeros((1, 2, 32)), r"shape \(1, 2, 32\)"),
+        (np.array(1.0), r"shape \(\)"),
+        (np.full(32, np.nan), "holds NaN or infinity"),
+        (np.full((2, 32), np.inf), "holds NaN or infinity"),
+        (["a"] * 32, "not an array of numbers"),
+        ([[1.0], [1.0, 2.0]], "not an array of numbers"),
+        (np.full(32, 1j), "not an array of numbers"),
+    ],
+)
+def test_what_cannot_meet_the_rows_is_refused(
+    hidden: Any, message: str, tmp_path: Path, make_checkpoint: Make
+) -> None:
+    head = Unembedding.open(llama(tmp_path), tokenizer=make_checkpoint() / "tokenizer.json")
+    with pytest.raises(UsageError, match=message):
+        head.logits(hidden)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("config", [{}, {"final_logit_softcapping": 30.0}])
+def test_a_row_that_is_not_finite_gives_no_logits(
+    value: float, config: dict[str, float], make_checkpoint: Make
+) -> None:
+    rows = torch.randn(300, 16)
+    rows[7, 3] = value
+    directory = make_checkpoint(dtype="F32", tensors={EMBEDDING: rows}, config=config)
+    with pytest.raises(
+        CheckpointError, match=r"the logit of row 7 of 'model\.embed_tokens\.weight'"
+    ):
+        Unembedding.open(directory).logits(np.ones(16))
+
+
+@pytest.mark.real
+def test_the_demo_gives_the_logits_that_transformers_gives() -> None:
+    head = Unembedding.open("demo")
+    directory = head.path.parent
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        directory, local_files_only=True, dtype=torch.float32
+    ).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    seen = run(model, "model.norm", tokenizer("Paris is the capital of", return_tensors="pt"))
+    check(head, seen)
+    assert head.vocabulary.text(int(seen["logits"][-1].argmax())) == " France"
