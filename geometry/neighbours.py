@@ -11,7 +11,8 @@ from ..errors import UsageError
 from ..indexes import exact
 from ..indexes.rows import norm
 from .answer import Neighbour, Neighbours, Snap
-from .concepts.concept import Concept, Key, compose, of_pairs, of_residual
+from .concepts.compose import Key, compose, of_pairs, of_residual
+from .concepts.concept import Concept
 from .concepts.grammar import Name, parse
 from .concepts.phrase import resolve
 from .heads.demo import Progress

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +27,8 @@ if TYPE_CHECKING:
 _OF_KINDS = {"words": ("whole-word",), "bytes": ("byte", "fragment")}
 _FILE_LIMIT = 64 << 20
 _PATTERN_SECONDS = 10.0  # for all tokens; a catastrophic pattern takes for ever
-_PATTERN_LONGEST = 1000  # characters
-_PATTERN_REPEATS = 10_000  # the library unrolls counts, nested ones as their product
-_COUNTS = re.compile(r"\{([^{}]*)\}")
-_RECURSION = re.compile(r"\(\?(?:R|[+-]?\d|&|P>)")
+_PATTERN_REPEATS = 10_000
+_COUNTS = re.compile(r"[{,]\s*([0-9]+)")
 _META = frozenset(r"\^$.|?*+()[]{}")
 
 
@@ -230,30 +227,17 @@ def _pattern(text: str) -> "regex.Pattern[str]":
             f"unknown region {text!r}; the regions are emoji, {', '.join(_OF_KINDS)}, a script "
             f"such as greek, a file of ids or tokens, or a regular expression: /{text}/"
         )
-    if len(text) > _PATTERN_LONGEST or _unrolled(text) > _PATTERN_REPEATS:
+    counts = [int("0" + count[:9]) for count in _COUNTS.findall(text)]
+    if math.prod(count for count in counts if count) > _PATTERN_REPEATS:
         raise UsageError(
-            f"the region {text[:40]!r} is too large a pattern: it may have {_PATTERN_LONGEST:,} "
-            f"characters, and its counts in braces, times 2 for each bracket in brackets, come to "
-            f"at most {_PATTERN_REPEATS:,}"
+            f"the region {text!r} repeats too much: the counts in its braces multiply to more than "
+            f"{_PATTERN_REPEATS:,}, which the library would write out"
         )
-    if _RECURSION.search(text):
-        raise UsageError(f"the region {text!r} calls itself; write it without recursion")
     try:
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
             return regex.compile(text)
     except regex.error as error:
         raise UsageError(f"the region {text!r} is no regular expression: {error}") from error
-
-
-def _unrolled(pattern: str) -> int:
-    """Bound how often the library writes out a part of a pattern: counts, and 2 for each plus."""
-    bare = re.sub(r"\\.|\[[^\]]*\]", "", pattern)
-    counts = [
-        max(int("0" + re.sub(r"[^0-9]", "", part)[:9]) for part in braced.split(","))
-        for braced in _COUNTS.findall(bare)
-    ]
-    depths = accumulate((char == "(") - (char == ")") for char in bare)
-    return math.prod(count for count in counts if count) * int(2 ** max(depths, default=0))
 
 
 def _matching(

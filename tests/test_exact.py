@@ -116,7 +116,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "_FIRST_CANDIDATES", 1)
     monkeypatch.setattr(exact, "_GROWTH", 2)
     monkeypatch.setattr(exact, "_FEW", 0)
-    monkeypatch.setattr(exact, "_SAMPLED", 2)
+    monkeypatch.setattr("unembed.indexes.faiss._SAMPLED", 2)
     monkeypatch.setattr(faiss, "_SMALLEST_PART", 3)
 
 
@@ -385,6 +385,6 @@ def test_a_row_within_reach_is_never_passed_over(case: Case) -> None:
     scores_N = case.measure.of_products(true_N, ids_N)
     error = index_of(case.rows).error(float(norm(case.measure.query_D))) + case.measure.slack()
     for id_ in ids_N:
-        reach_V = case.measure.within_reach_V(scores_N[id_], true_N[id_] + error)
+        reach_V = case.measure.within_reach(scores_N[id_], true_N[id_] + error, slice(None))
         assert np.broadcast_to(reach_V, case.rows.count)[id_]
-    assert case.measure.within_reach_V(1e30, 1.0).sum() == 0
+    assert case.measure.within_reach(1e30, 1.0, slice(None)).sum() == 0

@@ -1,28 +1,23 @@
 """A concept: a composed vector with its recipe, and its algebra."""
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ...errors import ExpressionError, UsageError
 from ...indexes.rows import norm
-from ..heads.unembedding import Unembedding
 from ..heads.vocabulary import display
 from ..space import Space
-from .grammar import Call, Name, Node, Sum, bracketed, parse, spelled
-from .phrase import PIECES, Resolved, resolve
+from .grammar import bracketed
+from .phrase import Resolved
 
 # Vectors of width D.
 
 _ROUNDING = 1e-12  # a sum this much shorter than its terms is only their rounding
-_SMALLEST, _LARGEST = 1e-100, 1e100  # of lengths: their squares stay within float64
-
-Key = str | int | ArrayLike
+SMALLEST, LARGEST = 1e-100, 1e100  # of lengths: their squares stay within float64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,8 +71,8 @@ class Concept:
         """Multiply by a number."""
         number = _number(weight)
         terms_norm = self.terms_norm * abs(number)
-        if terms_norm > _LARGEST:
-            raise UsageError(f"{self!r} times {number} is longer than {_LARGEST:g}")
+        if terms_norm > LARGEST:
+            raise UsageError(f"{self!r} times {number} is longer than {LARGEST:g}")
         return Concept(
             f"{number}*{bracketed(self.expression)}",
             self.space,
@@ -109,7 +104,7 @@ class Concept:
         ExpressionError
             It comes out at zero, which has no direction.
         """
-        vector_D = _unit(self.vector_D, self.terms_norm, self.expression, 1)
+        vector_D = unit_vector(self.vector_D, self.terms_norm, self.expression, 1)
         return Concept(f"unit({self.expression})", self.space, self.resolved, vector_D, 1.0)
 
     def residual(self) -> NDArray[np.float64]:
@@ -156,52 +151,6 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def compose(head: Unembedding, expression: str, *, space: Space, pieces: str = "mean") -> Concept:
-    """Compose the vector of an expression in a space.
-
-    In every space but ``logit`` each name's vector is made a unit vector before its weight; there
-    it is the row as it is.
-
-    Parameters
-    ----------
-    head : Unembedding
-        Whose rows.
-    expression : str
-        As `parse` reads it.
-    space : Space
-        Where to compose.
-    pieces : str
-        What the pieces of a name that is not one token become: their ``mean`` or ``sum`` in the
-        space, the ``first`` or the ``last``.
-
-    Raises
-    ------
-    ExpressionError
-        The expression does not parse, a name is unknown, or what is made a unit vector is zero.
-    UsageError
-        `pieces` is unknown.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> from unembed.geometry.space import open_space
-    >>> head = unembed.open_head("demo")
-    >>> concept = compose(head, "sea + horse", space=open_space(head, "cosine"))
-    >>> [name.tokens for name in concept.resolved], concept.vector_D.shape
-    ([('▁sea',), ('▁horse',)], (640,))
-    """
-    _check_pieces(pieces)
-    resolved: list[Resolved] = []
-
-    def vector_of(name: Name) -> NDArray[np.float64]:
-        found = resolve(name, head.vocabulary, pieces=pieces, expression=expression)
-        resolved.append(found)
-        return _named(head, space, found, pieces, expression, name.column)
-
-    vector_D, terms_norm = _walk(parse(expression), vector_of, expression)
-    return Concept(expression, space, tuple(resolved), vector_D, terms_norm)
-
-
 def similarity(one: Concept, other: Concept) -> float:
     """Give the cosine of the angle between two concepts of one space.
 
@@ -223,158 +172,23 @@ def similarity(one: Concept, other: Concept) -> float:
     return min(max(cosine, -1.0), 1.0)
 
 
-def of_pairs(
-    head: Unembedding, pairs: Sequence[tuple[Key, float]], *, space: Space, pieces: str = "mean"
-) -> Concept:
-    """Compose weighted keys, as gensim takes them: names, token ids, or vectors that meet rows.
-
-    Parameters
-    ----------
-    head : Unembedding
-        Whose rows.
-    pairs : sequence of (str or int or array_like, float)
-        A string is a name, not parsed; an `int` a token id; an array a residual, shape (D,).
-    space : Space
-        Where to compose.
-    pieces : str
-        As in `compose`.
-
-    Raises
-    ------
-    UsageError
-        A key or a weight is none, or a name is unknown.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> from unembed.geometry.space import open_space
-    >>> head = unembed.open_head("demo")
-    >>> of_pairs(head, [("king", 1), ("man", -1)], space=open_space(head, "logit")).expression
-    '1.0*king + (-1.0*man)'
-    """
-    _check_pieces(pieces)
-    total: Concept | None = None
-    for key, weight in map(_pair, pairs):
-        term = _of_key(head, key, space, pieces) * weight
-        total = term if total is None else total + term
-    if total is None:
-        raise UsageError("there are no pairs; give at least one (key, weight)")
-    return total
-
-
-def _pair(pair: object) -> tuple[Any, Any]:
-    """Refuse what is no pair."""
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise UsageError(f"{pair!r} is no pair of a key and a weight, as in ('king', 1)")
-    return pair[0], pair[1]
-
-
-def _of_key(head: Unembedding, key: Key, space: Space, pieces: str) -> Concept:
-    """Make a concept of a name, a token id or a residual."""
-    if isinstance(key, bool):
-        raise UsageError(f"{key} is no key; a key is a name, a token id or a vector")
-    if not isinstance(key, str | int | np.integer):
-        term = of_residual(key, space=space, expression="vector")
-        return replace(term.unit(), expression="vector") if space.kind.unit else term
-    text = spelled(key) if isinstance(key, str) else f"#{key}"
-    name = Name("phrase" if isinstance(key, str) else "id", str(key), 1)
-    found = resolve(name, head.vocabulary, pieces=pieces, expression=text)
-    vector_D = _named(head, space, found, pieces, text, 1)
-    return Concept(text, space, (found,), vector_D, float(norm(vector_D)))
-
-
-def of_residual(residual: ArrayLike, *, space: Space, expression: str) -> Concept:
-    """Make a concept of a residual: what meets the rows, of the head's width.
-
-    Parameters
-    ----------
-    residual : array_like
-        Shape (D,): after the final norm, or, where the norm is folded into the rows, before its
-        gain.
-    space : Space
-        Where to.
-    expression : str
-        What to call it.
-
-    Raises
-    ------
-    UsageError
-        It is of another width, holds NaN or infinity, or is zero.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> from unembed.geometry.space import open_space
-    >>> space = open_space(unembed.open_head("demo"), "logit")
-    >>> of_residual(2 * np.ones(640), space=space, expression="ones").residual_norm
-    50.59644256269407
-    """
-    try:
-        residual_D = np.asarray(residual, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{expression} is no vector of numbers: {error}") from error
-    width = len(space.gain_D)
-    if residual_D.shape != (width,):
-        raise UsageError(f"{expression} has shape {residual_D.shape}; the head's is ({width},)")
-    if not np.isfinite(residual_D).all() or not residual_D.any():
-        raise UsageError(f"{expression} holds NaN or infinity, or is zero")
-    if not _SMALLEST <= np.abs(residual_D).max() <= _LARGEST:
-        raise UsageError(
-            f"{expression} has a value of {np.abs(residual_D).max():g}; the largest of a vector "
-            f"lies between {_SMALLEST:g} and {_LARGEST:g}: scale it"
-        )
-    vector_D = space.meet(residual_D)
-    length = float(norm(vector_D))
-    return Concept(expression, space, (), vector_D, length, float(norm(residual_D)))
-
-
-def _check_pieces(pieces: str) -> None:
-    """Refuse an unknown way to join pieces."""
-    if pieces not in PIECES:
-        raise UsageError(f"unknown pieces {pieces!r}; they are {', '.join(PIECES)}")
-
-
-def _named(
-    head: Unembedding, space: Space, found: Resolved, pieces: str, expression: str, column: int
-) -> NDArray[np.float64]:
-    """Give the vector of a name: that of its pieces, a unit vector where the space says so."""
-    places_ND = space.place(head.rows.decode(np.array(found.token_ids)))
-    vector_D = PIECES[pieces](places_ND)
-    if not space.kind.unit:
-        return vector_D
-    return _unit(vector_D, float(norm(places_ND).sum()), expression, column)
-
-
-def _walk(
-    node: Node, vector_of: Callable[[Name], NDArray[np.float64]], expression: str
-) -> tuple[NDArray[np.float64], float]:
-    """Give the vector of a node and the sum of the norms of what was added up in it."""
-    if isinstance(node, Name):
-        vector_D = vector_of(node)
-        return vector_D, float(norm(vector_D))
-    if isinstance(node, Call) and node.function == "unit":
-        vector_D, terms_norm = _walk(node.arguments[0], vector_of, expression)
-        return _unit(vector_D, terms_norm, expression, node.column), 1.0
-    if isinstance(node, Call):
-        terms = tuple((1 / len(node.arguments), argument) for argument in node.arguments)
-        return _walk(Sum(terms), vector_of, expression)
-    walked = [(weight, *_walk(term, vector_of, expression)) for weight, term in node.terms]
-    total_norm = sum(abs(weight) * terms_norm for weight, _, terms_norm in walked)
-    if not total_norm <= _LARGEST:
-        raise ExpressionError(
-            f"its weights come to more than {_LARGEST:g}; make them smaller",
-            expression=expression,
-            column=1,
-        )
-    return np.sum([weight * vector_D for weight, vector_D, _ in walked], axis=0), total_norm
-
-
-def _unit(
+def unit_vector(
     vector_D: NDArray[np.float64], terms_norm: float, expression: str, column: int
 ) -> NDArray[np.float64]:
-    """Make a unit vector; refuse one that is zero to rounding."""
+    """Make a unit vector; refuse one that is zero to the rounding of what was added up.
+
+    Raises
+    ------
+    ExpressionError
+        It is zero.
+
+    Examples
+    --------
+    >>> unit_vector(np.array([3.0, 4.0]), 7.0, "a + b", 1)
+    array([0.6, 0.8])
+    """
     length = float(norm(vector_D))
-    if length <= max(_ROUNDING * terms_norm, _SMALLEST):
+    if length <= max(_ROUNDING * terms_norm, SMALLEST):
         raise ExpressionError(
             "it comes out at zero, which has no direction; change its names",
             expression=expression,
