@@ -127,8 +127,9 @@ class MappedIndex:
 
         def search(start: int, part: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             parameters = None
-            if chosen_V is not None:
-                bits = np.packbits(chosen_V[start : start + part.ntotal], bitorder="little")
+            chosen = chosen_V is None or chosen_V[start : start + part.ntotal]
+            if not np.all(chosen):
+                bits = np.packbits(chosen, bitorder="little")
                 parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
             products, ids = part.search(queries, min(k, part.ntotal), params=parameters)
             ids[ids >= 0] += start
