@@ -1,29 +1,25 @@
 """The nearest tokens to a concept, and what the head would make of it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TypedDict, cast
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import UsageError
-from ..indexes import exact
-from ..indexes.rows import norm
-from .answer import Neighbour, Neighbours, Snap
+from .answer import Neighbours
 from .concepts.compose import Key, compose, of_pairs, of_residual
 from .concepts.concept import Concept
 from .concepts.grammar import Name, parse
 from .concepts.phrase import resolve
 from .heads.demo import Progress
 from .heads.unembedding import Unembedding
-from .region import Region, find_region
+from .region import find_region
+from .search import Search
 from .space import DEFAULT_SPACE, SCORES, Space, open_space
 
-# V tokens, rows of width D; Q queries; K answers.
+# Residuals of width D.
 
 Query = str | Concept | ArrayLike | Sequence[tuple[Key, float]]
-_LARGEST_PRODUCT = 1e30
 _TOGETHER = 256  # queries in one pass
 _SMALLEST, _LARGEST = 1e-30, 1e30  # of norms and temperatures: their squares are finite
 _CANDIDATES = 1 << 22  # of them all: they stay small
@@ -145,7 +141,7 @@ temperature, track, progress
             f"the temperature {temperature} is of no use here: a concept has no scale and so no "
             "probabilities; give the norm of its residual too"
         )
-    search = _Search(
+    search = Search(
         head=head,
         space=geometry,
         cosine=cosine,
@@ -202,158 +198,6 @@ def as_concept(
     if isinstance(query, list | tuple) and query and isinstance(query[0], tuple):
         return of_pairs(head, query, space=space, pieces=pieces)
     return of_residual(cast(ArrayLike, query), space=space, expression=name)
-
-
-@dataclass(frozen=True, eq=False)
-class _Search:
-    """What is the same for all queries of a call."""
-
-    head: Unembedding
-    space: Space
-    cosine: bool
-    region: Region
-    top: int
-    keep_inputs: bool
-    temperature: float
-    tracked: Sequence[int]
-
-    def answers(
-        self, concepts: Sequence[Concept], norms: Sequence[float | None]
-    ) -> list[Neighbours]:
-        """Answer some queries in one pass over the rows, or two where a region is searched."""
-        index, known_V = self.head.index, self.head.vocabulary.known_V
-        vectors = [
-            _scaled(concept, known_norm or 1.0)
-            for concept, known_norm in zip(concepts, norms, strict=True)
-        ]
-        measures = [self.space.measure(vector_D, cosine=self.cosine) for vector_D in vectors]
-        longest = max(float(norm(measure.query_D)) for measure in measures)
-        if longest * float(self.head.norms_V.max()) > _LARGEST_PRODUCT:
-            raise UsageError(
-                f"a residual of norm {longest:.3g} has products with rows above "
-                f"{_LARGEST_PRODUCT:g}, near the end of float32; give a smaller norm"
-            )
-        inputs = [self._inputs(concept) for concept in concepts]
-        wanted = self.top + max(map(len, inputs))
-        all_N = None if known_V.all() else np.flatnonzero(known_V)
-        within_N = all_N if self.region.name is None else self.region.ids_N
-        near = exact.propose(index, measures, wanted, among_N=within_N)
-        everywhere = near
-        if self.region.name is not None:
-            logits = [self.space.logits(vector_D) for vector_D in vectors]
-            everywhere = exact.propose(index, logits, 1, among_N=all_N)
-        return [
-            self._answer(*parts)
-            for parts in zip(
-                concepts, vectors, norms, inputs, measures, near, everywhere, strict=True
-            )
-        ]
-
-    def _inputs(self, concept: Concept) -> list[int]:
-        """Give the tokens that are left out of a concept's answer."""
-        named = {id_ for name in concept.resolved for id_ in name.token_ids}
-        return [] if self.keep_inputs else sorted(named)
-
-    def _answer(
-        self,
-        concept: Concept,
-        vector_D: NDArray[np.float64],
-        known_norm: float | None,
-        inputs: list[int],
-        measure: exact.Measure,
-        near: exact.Proposal,
-        everywhere: exact.Proposal,
-    ) -> Neighbours:
-        """Answer one query from the rows that FAISS proposed."""
-        head, rows, index = self.head, self.head.rows, self.head.index
-        logits = self.space.logits(vector_D)
-        scores_K, ids_K = exact.nearest(index, rows, measure, near, self.top + len(inputs))
-        kept_K = ~np.isin(ids_K, inputs)
-        scores_K, ids_K = scores_K[kept_K][: self.top], ids_K[kept_K][: self.top]
-        (snap_logit,), (snap_id,) = exact.nearest(index, rows, logits, everywhere, 1)
-        tracked_N = np.array(self.tracked, dtype=np.int64)
-        probability: Callable[[float], float | None] = lambda _: None  # noqa: E731
-        if known_norm is not None:
-            probability = _sampler(head, logits, self.temperature)
-
-        def described(
-            ranks_N: NDArray[np.int64], ids_N: NDArray[np.int64], scores_N: NDArray[np.float64]
-        ) -> tuple[Neighbour, ...]:
-            logits_N = logits.scores(rows, ids_N)
-            return tuple(
-                Neighbour(
-                    rank=int(rank),
-                    id=int(id_),
-                    token=head.vocabulary.token(int(id_)),
-                    text=head.vocabulary.text(int(id_)),
-                    score=float(score),
-                    logit=float(logit),
-                    probability=probability(float(logit)),
-                )
-                for rank, id_, score, logit in zip(ranks_N, ids_N, scores_N, logits_N, strict=True)
-            )
-
-        return Neighbours(
-            source=head.source,
-            expression=concept.expression,
-            space=self.space.name,
-            score="cosine" if self.cosine else "dot",
-            region=self.region.name,
-            index="exact",
-            resolved=concept.resolved,
-            neighbours=described(np.arange(1, len(ids_K) + 1), ids_K, scores_K),
-            snap=Snap(
-                id=int(snap_id),
-                token=head.vocabulary.token(int(snap_id)),
-                text=head.vocabulary.text(int(snap_id)),
-                logit=float(snap_logit),
-                probability=probability(float(snap_logit)),
-                **self._gap(vector_D, int(snap_id)),
-            ),
-            tracked=described(
-                self._ranks(measure, tracked_N, inputs), tracked_N, measure.scores(rows, tracked_N)
-            ),
-        )
-
-    def _gap(self, vector_D: NDArray[np.float64], snap_id: int) -> dict[str, float]:
-        """Give what is lost in the snap, in logits and in degrees."""
-        row_D = self.space.place(self.head.rows.decode(np.array([snap_id])))[0]
-        lengths = float(norm(vector_D)) * float(norm(row_D))
-        # Of two unit vectors the half angle has the tangent |u - v| / |u + v| (Kahan 2006), which
-        # loses nothing where they nearly agree.
-        unit_D, row_unit_D = vector_D / norm(vector_D), row_D / (norm(row_D) or 1.0)
-        half = np.arctan2(norm(unit_D - row_unit_D), norm(unit_D + row_unit_D))
-        return {
-            "gap_logit": 2 * lengths * float(np.sin(half)) ** 2,  # that is, |c||g| - c·g
-            "gap_degrees": float(np.degrees(2 * half)),
-        }
-
-    def _ranks(
-        self, measure: exact.Measure, ids_N: NDArray[np.int64], inputs: list[int]
-    ) -> NDArray[np.int64]:
-        """Give the ranks of tracked tokens among those that are searched."""
-        if not len(ids_N):
-            return ids_N
-        among_N = np.setdiff1d(self.region.ids_N, inputs, assume_unique=True)
-        return exact.ranks(self.head.index, self.head.rows, measure, ids_N, among_N=among_N)
-
-
-def _sampler(
-    head: Unembedding, logits: exact.Measure, temperature: float
-) -> Callable[[float], float]:
-    """Give the probability that goes with a logit: the softmax over every row, padding included."""
-    energies_V = head.emitted(logits.scores(head.rows, np.arange(head.rows.count))) / temperature
-    highest = energies_V.max()
-    total = np.exp(energies_V - highest).sum()
-    return lambda logit: float(
-        np.exp(head.emitted(np.array(logit)) / temperature - highest) / total
-    )
-
-
-def _scaled(concept: Concept, residual_norm: float) -> NDArray[np.float64]:
-    """Give a concept's vector at the length at which its residual has this norm."""
-    unit = concept.unit()
-    return unit.vector_D * (residual_norm / norm(concept.space.residual(unit.vector_D)))
 
 
 def _is_cosine(score: str | None, space: Space) -> bool:

@@ -14,7 +14,8 @@ from .tensors import TensorFile
 
 ROW_TYPES = ("BF16", "F16", "F32", "F64")
 _WIDEST = 1 << 16  # no model comes near; float32 sums and a D x D matrix stay sound
-_BLOCK_VALUES = 1 << 20  # 8 MiB of float64: a block stays in the cache
+_FEWEST_ROWS = 512  # of a block; with fewer, a product with a wide matrix waits for the matrix
+_BLOCK_VALUES = 1 << 18  # 2 MiB of float64: a block stays in the cache
 
 
 def norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,7 +116,7 @@ class Rows:
         slice, ndarray
             The places in `ids_N`, and their rows, ``float64`` of shape (block, D).
         """
-        step = max(1, _BLOCK_VALUES // self.width)
+        step = max(_FEWEST_ROWS, _BLOCK_VALUES // self.width)
         for start in range(0, len(ids_N), step):
             places = slice(start, start + step)
             yield places, self.decode(ids_N[places])

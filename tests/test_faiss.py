@@ -171,6 +171,7 @@ def test_a_score_does_not_depend_on_the_rows_beside_it(
     alone = [products(rows, query_D, np.array([id_]))[0] for id_ in ids_N]
     assert together.tolist() == alone
     monkeypatch.setattr("unembed.indexes.rows._BLOCK_VALUES", 3 * width)
+    monkeypatch.setattr("unembed.indexes.rows._FEWEST_ROWS", 1)
     assert products(rows, query_D, ids_N).tolist() == alone
     exactly = [math.fsum(row) for row in decoded(rows)[ids_N] * query_D]
     np.testing.assert_allclose(together, exactly, rtol=1e-12, atol=1e-12)

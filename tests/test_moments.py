@@ -48,6 +48,7 @@ CLOUDS = clouds()
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Decode so many rows of width 8 in a block, or all at once."""
     monkeypatch.setattr(rows_module, "_BLOCK_VALUES", 8 * request.param)
+    monkeypatch.setattr(rows_module, "_FEWEST_ROWS", 1)
     return int(request.param)
 
 

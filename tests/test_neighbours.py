@@ -94,15 +94,15 @@ def test_several_queries_are_answered_as_one_each(make_checkpoint: Make) -> None
 def test_the_candidates_of_many_queries_stay_few(
     make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unembed.geometry import neighbours
+    from unembed.geometry import neighbours, search
 
-    passes, propose = [], neighbours.exact.propose
+    passes, propose = [], search.exact.propose
 
     def spied(index: Any, queries: Any, k: int, **options: Any) -> Any:
         passes.append(len(queries))
         return propose(index, queries, k, **options)
 
-    monkeypatch.setattr(neighbours.exact, "propose", spied)
+    monkeypatch.setattr(search.exact, "propose", spied)
     head = open_head(make_checkpoint())
     wanted = head.nearest_each(["sea", "king"] * 150, top=20)
     assert passes == [256, 44]
@@ -155,7 +155,7 @@ def test_the_answer_is_gensims(make_checkpoint: Make, family: str) -> None:
         (np.zeros(16), {}, "vector 1 holds NaN or infinity, or is zero"),
         (np.full(16, 1e200), {}, r"vector 1 has a value of 1e\+200"),
         (np.full(16, 1e-200), {}, "vector 1 has a value of 1e-200"),
-        (np.full(16, 1e60), {}, "near the end of float32; give a smaller norm"),
+        (np.full(16, 1e60), {}, "give a smaller norm"),
         (["king", "man"], {}, "vector 1 is no vector of numbers"),
         ({"king": 1}, {}, "vector 1 is no vector of numbers"),
         (None, {}, "vector 1"),

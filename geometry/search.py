@@ -1,0 +1,247 @@
+"""From vectors to answers: one pass over the rows for many questions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..indexes import exact
+from ..indexes.rows import norm
+from .answer import Neighbour, Neighbours, Snap
+from .concepts.concept import Concept
+from .heads.unembedding import Unembedding
+from .region import Region
+from .sampler import energies, log_totals
+from .space import Space
+
+# V tokens, rows of width D; K answers; N tokens.
+
+_LARGEST_PRODUCT = 1e30
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """One concept as it is searched.
+
+    Its vector has the length at which its residual has the norm that is known, else 1; then the
+    product that is searched is the logit too, but for the bias.
+    """
+
+    concept: Concept
+    vector_D: NDArray[np.float64]
+    inputs: list[int]  # the tokens that are left out
+    measure: exact.Measure
+    logits: exact.Measure
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What is the same for all questions of a call.
+
+    Attributes
+    ----------
+    head : Unembedding
+        Where to look.
+    space : Space
+        What is near.
+    cosine : bool
+        Whether the score is the cosine in the space, or the product with the unit vector.
+    region : Region
+        What is searched.
+    top : int
+        How many neighbours.
+    keep_inputs : bool
+        Whether the tokens that a concept names may be among them.
+    temperature : float
+        Of the probabilities.
+    tracked : sequence of int
+        Tokens whose rank and score are wanted.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.region import find_region
+    >>> head = unembed.open_head("demo")
+    >>> sea = head.concept("sea")
+    >>> search = Search(head, sea.space, True, find_region(head, "emoji"), 1, False, 1.0, ())
+    >>> [answer.neighbours[0].text for answer in search.answers([sea], [None])]
+    ['🌊']
+    """
+
+    head: Unembedding
+    space: Space
+    cosine: bool
+    region: Region
+    top: int
+    keep_inputs: bool
+    temperature: float
+    tracked: Sequence[int]
+
+    def answers(
+        self, concepts: Sequence[Concept], norms: Sequence[float | None]
+    ) -> list[Neighbours]:
+        """Answer questions in one pass over the rows, or two where a region is searched.
+
+        Parameters
+        ----------
+        concepts : sequence of Concept
+            Of this space.
+        norms : sequence of float or None
+            The norm of each concept's residual, where it is known: then there are probabilities.
+
+        Raises
+        ------
+        UsageError
+            A concept comes out at zero, or a norm is too large for products in float32.
+        """
+        index, known_V = self.head.index, self.head.vocabulary.known_V
+        questions = [
+            self._question(concept, known or 1.0)
+            for concept, known in zip(concepts, norms, strict=True)
+        ]
+        wanted = self.top + max(len(question.inputs) for question in questions)
+        all_N = None if known_V.all() else np.flatnonzero(known_V)
+        within_N = all_N if self.region.name is None else self.region.ids_N
+        measures = [question.measure for question in questions]
+        near = exact.propose(index, measures, wanted, among_N=within_N)
+        everywhere = near
+        if self.region.name is not None:
+            logits = [question.logits for question in questions]
+            everywhere = exact.propose(index, logits, 1, among_N=all_N)
+        totals = self._log_totals(questions, norms)
+        return [
+            self._answer(*parts) for parts in zip(questions, near, everywhere, totals, strict=True)
+        ]
+
+    def _question(self, concept: Concept, residual_norm: float) -> _Question:
+        """Bring a concept to the length at which its residual has this norm."""
+        unit_D = concept.unit().vector_D
+        vector_D = unit_D * (residual_norm / norm(self.space.residual(unit_D)))
+        logits = self.space.logits(vector_D)
+        largest = float(norm(logits.query_D)) * float(self.head.norms_V.max())
+        if largest > _LARGEST_PRODUCT:
+            raise UsageError(
+                f"a residual of norm {residual_norm:.3g} has products with rows of up to "
+                f"{largest:.3g}; give a smaller norm: they may come to {_LARGEST_PRODUCT:g}"
+            )
+        named = {id_ for name in concept.resolved for id_ in name.token_ids}
+        return _Question(
+            concept=concept,
+            vector_D=vector_D,
+            inputs=[] if self.keep_inputs else sorted(named),
+            measure=self.space.measure(vector_D, cosine=self.cosine),
+            logits=logits,
+        )
+
+    def _log_totals(
+        self, questions: Sequence[_Question], norms: Sequence[float | None]
+    ) -> list[float | None]:
+        """Give what probabilities divide by, for the questions whose residual has a known norm."""
+        known = [place for place, norm_ in enumerate(norms) if norm_ is not None]
+        totals: list[float | None] = [None] * len(questions)
+        if known:
+            logits = [questions[place].logits for place in known]
+            found = log_totals(self.head, logits, temperature=self.temperature)
+            for place, total in zip(known, found.tolist(), strict=True):
+                totals[place] = total
+        return totals
+
+    def _answer(
+        self,
+        question: _Question,
+        near: exact.Proposal,
+        everywhere: exact.Proposal,
+        log_total: float | None,
+    ) -> Neighbours:
+        """Answer one question from the rows that FAISS proposed."""
+        rows, index, inputs = self.head.rows, self.head.index, question.inputs
+        scores_K, ids_K = exact.nearest(index, rows, question.measure, near, self.top + len(inputs))
+        kept_K = ~np.isin(ids_K, inputs)
+        scores_K, ids_K = scores_K[kept_K][: self.top], ids_K[kept_K][: self.top]
+        _, (snap_id,) = exact.nearest(index, rows, question.logits, everywhere, 1)
+        tracked_N = np.array(self.tracked, dtype=np.int64)
+        return Neighbours(
+            source=self.head.source,
+            expression=question.concept.expression,
+            space=self.space.name,
+            score="cosine" if self.cosine else "dot",
+            region=self.region.name,
+            index="exact",
+            resolved=question.concept.resolved,
+            neighbours=self._described(
+                question, ids_K, np.arange(1, len(ids_K) + 1), scores_K, log_total
+            ),
+            snap=self._snap(question, int(snap_id), log_total),
+            tracked=self._described(
+                question,
+                tracked_N,
+                self._ranks(question, tracked_N),
+                question.measure.scores(rows, tracked_N),
+                log_total,
+            ),
+        )
+
+    def _described(
+        self,
+        question: _Question,
+        ids_N: NDArray[np.int64],
+        ranks_N: NDArray[np.int64],
+        scores_N: NDArray[np.float64],
+        log_total: float | None,
+    ) -> tuple[Neighbour, ...]:
+        """Say of tokens what is to be said."""
+        vocabulary = self.head.vocabulary
+        logits_N = question.logits.scores(self.head.rows, ids_N)
+        found = zip(
+            *(array_N.tolist() for array_N in (ranks_N, ids_N, scores_N, logits_N)), strict=True
+        )
+        return tuple(
+            Neighbour(
+                rank=rank,
+                id=id_,
+                token=vocabulary.token(id_),
+                text=vocabulary.text(id_),
+                score=score,
+                logit=logit,
+                probability=self._probability(logit, log_total),
+            )
+            for rank, id_, score, logit in found
+        )
+
+    def _probability(self, logit: float, log_total: float | None) -> float | None:
+        """Give the probability of a logit, where there is one."""
+        if log_total is None:
+            return None
+        energy = energies(self.head, np.array(logit), temperature=self.temperature)
+        return float(np.exp(min(energy - log_total, 0.0)))  # above 0 it is rounding
+
+    def _snap(self, question: _Question, id_: int, log_total: float | None) -> Snap:
+        """Say what the head makes of a concept, and what is lost."""
+        ids_1 = np.array([id_])
+        logit = float(question.logits.scores(self.head.rows, ids_1)[0])
+        vector_D, row_D = question.vector_D, self.space.place(self.head.rows.decode(ids_1))[0]
+        lengths = float(norm(vector_D)) * float(norm(row_D))
+        # Of two unit vectors the half angle has the tangent |u - v| / |u + v| (Kahan 2006), which
+        # loses nothing where they nearly agree.
+        unit_D, row_unit_D = vector_D / norm(vector_D), row_D / (norm(row_D) or 1.0)
+        half = np.arctan2(norm(unit_D - row_unit_D), norm(unit_D + row_unit_D))
+        return Snap(
+            id=id_,
+            token=self.head.vocabulary.token(id_),
+            text=self.head.vocabulary.text(id_),
+            logit=logit,
+            probability=self._probability(logit, log_total),
+            gap_logit=2 * lengths * float(np.sin(half)) ** 2,  # that is, |c||g| - c·g
+            gap_degrees=float(np.degrees(2 * half)),
+        )
+
+    def _ranks(self, question: _Question, ids_N: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the ranks of tracked tokens among those that are searched."""
+        if not len(ids_N):
+            return ids_N
+        among_N = np.setdiff1d(self.region.ids_N, question.inputs, assume_unique=True)
+        return exact.ranks(
+            self.head.index, self.head.rows, question.measure, ids_N, among_N=among_N
+        )
