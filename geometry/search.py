@@ -214,7 +214,7 @@ class Search:
         """Give the probability of a logit, where there is one."""
         if log_total is None:
             return None
-        energy = energies(self.head, np.array(logit), temperature=self.temperature)
+        energy = float(energies(self.head, np.array(logit), temperature=self.temperature))
         return float(np.exp(min(energy - log_total, 0.0)))  # above 0 it is rounding
 
     def _snap(self, question: _Question, id_: int, log_total: float | None) -> Snap:
