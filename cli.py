@@ -141,7 +141,7 @@ def near(
             queries += list(read_vectors(Path(vector), width=head.rows.width))
         answers = head.nearest_each(queries, progress=bars, **options)
     if as_json or as_csv:
-        from .geometry.heads.vocabulary import display
+        from .geometry.tokens.vocabulary import display
 
         for line in json_lines(answers) if as_json else csv_lines(answers):
             # A pipe gets every byte, which click would not give it; a terminal no escapes.
@@ -278,7 +278,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _complain(message: str) -> None:
     """Print an error on stderr; what it quotes of a file or an expression can do no harm."""
-    from .geometry.heads.vocabulary import display
+    from .geometry.tokens.vocabulary import display
 
     lines = [display(line) for line in message.split("\n")]
     click.echo("\n".join([f"unembed: {lines[0]}", *lines[1:]]), err=True)

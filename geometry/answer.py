@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
 from .concepts.phrase import Resolved
-from .heads.vocabulary import display
+from .tokens.vocabulary import display
 
 if TYPE_CHECKING:
     import pandas

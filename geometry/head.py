@@ -7,9 +7,9 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from ..indexes.progress import Progress
 from .answer import Neighbours
 from .concepts.concept import Concept, similarity
-from .heads.demo import Progress
 from .heads.unembedding import Unembedding
 from .info import Info, describe
 from .neighbours import Options, Query, as_concept, nearest

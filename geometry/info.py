@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..indexes.store import Entry
-from .heads.kinds import KINDS
 from .heads.unembedding import Unembedding
+from .tokens.kinds import KINDS
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import TypedDict, cast
 from numpy.typing import ArrayLike
 
 from ..errors import UsageError
+from ..indexes.progress import Progress
 from .answer import Neighbours
 from .concepts.compose import Key, compose, of_pairs, of_residual
 from .concepts.concept import Concept
 from .concepts.grammar import Name, parse
 from .concepts.phrase import resolve
-from .heads.demo import Progress
 from .heads.unembedding import Unembedding
 from .region import find_region
 from .search import Search

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..indexes.store import Arrays
-from .heads.kinds import KINDS
 from .heads.unembedding import Unembedding
-from .heads.vocabulary import Vocabulary
+from .tokens.kinds import KINDS
+from .tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import regex

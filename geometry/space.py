@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..indexes import exact
-from ..indexes.moments import Done, fit_norms, inverse_root, mapped_norms, mean, moments
+from ..indexes.moments import fit_norms, inverse_root, mapped_norms, mean, moments
+from ..indexes.progress import Done, Progress
 from ..indexes.rows import norm
 from ..indexes.store import Arrays, fits
-from .heads.demo import Progress
 from .heads.unembedding import Unembedding
 
 # V tokens, rows of width D; N vectors.

@@ -1,19 +1,16 @@
 """Mean, covariance and whitening of rows, block by block."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .progress import Done
 from .rows import Rows, norm
 
 # V rows of width D; N of them chosen.
 
 _DRAWN = 4  # rows for each of their dimensions
-
-Done = Callable[[int, int], None]
-"""Is told ``(done, total)``."""
 
 
 @dataclass(frozen=True, eq=False)

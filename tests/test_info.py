@@ -10,8 +10,8 @@ import pytest
 from unembed import open_head
 from unembed.errors import CheckpointError
 from unembed.geometry.heads.final_norm import FinalNorm
-from unembed.geometry.heads.kinds import KINDS
 from unembed.geometry.info import Lengths, NormInfo
+from unembed.geometry.tokens.kinds import KINDS
 from unembed.indexes.rows import Rows
 
 Make = Callable[..., Path]

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unembed.geometry.heads.kinds import KINDS, MOST_LACKED, NEVER, kind_of, lacks_of
+from unembed.geometry.tokens.kinds import KINDS, MOST_LACKED, NEVER, kind_of, lacks_of
 
 # Bytes on both sides of every border in the table of well-formed UTF-8 (Unicode, table 3-7).
 BORDERS = bytes.fromhex("41 7f 80 8f 90 9f a0 bf c0 c1 c2 df e0 e1 ec ed ee ef f0 f1 f3 f4 f5 ff")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
-from unembed.geometry.heads.demo import demo_directory
-from unembed.geometry.heads.kinds import KINDS
-from unembed.geometry.heads.vocabulary import TOKENIZER, Vocabulary
+from unembed.geometry.demos.demo import demo_directory
+from unembed.geometry.tokens.kinds import KINDS
+from unembed.geometry.tokens.vocabulary import TOKENIZER, Vocabulary
 from unembed.indexes.store import Store, cache_directory
 
 pytestmark = pytest.mark.real

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from unembed.errors import VocabularyError
-from unembed.geometry.heads.vocabulary import Vocabulary
+from unembed.geometry.tokens.vocabulary import Vocabulary
 
 Make = Callable[..., Path]
 Open = Callable[[Path], Vocabulary]

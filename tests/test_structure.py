@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS = [
     ("errors",),
     ("indexes",),
+    ("geometry.demos", "geometry.tokens"),
     ("geometry.heads",),
     ("geometry.space",),
     ("geometry.concepts",),
@@ -70,7 +71,7 @@ def imports_of(path: Path) -> set[str]:
 
 def test_there_are_sources() -> None:
     assert len(SOURCES) > 15
-    assert "geometry.heads.demo" in imports_of(ROOT / "geometry/heads/demo_gemma.py")
+    assert "indexes.progress" in imports_of(ROOT / "geometry/demos/gemma.py")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)
@@ -171,7 +172,7 @@ def test_a_warm_query_parses_no_tokenizer(
     def never(*given: object) -> None:
         raise AssertionError("the tokenizer was parsed again")
 
-    monkeypatch.setattr("unembed.geometry.heads.vocabulary.make_table", never)
+    monkeypatch.setattr("unembed.geometry.tokens.vocabulary.make_table", never)
     head = unembed.open_head(directory)
     assert head.nearest("king - man + #5", region="emoji", track=["sea"]) == wanted
     assert "_tokenizer" not in vars(head.vocabulary)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from unembed.errors import VocabularyError
-from unembed.geometry.heads.tokenizer import fits, make_table
+from unembed.geometry.tokens.tokenizer import fits, make_table
 
 Make = Callable[..., Path]
 
@@ -100,7 +100,7 @@ def test_a_tokenizer_that_is_not_an_object_is_refused(tmp_path: Path, content: b
 def test_a_tokenizer_of_any_size_is_not_read(
     make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unembed.geometry.heads.tokenizer._TOKENIZER_LIMIT", 99)
+    monkeypatch.setattr("unembed.geometry.tokens.tokenizer._TOKENIZER_LIMIT", 99)
     with pytest.raises(VocabularyError, match="at most 99 are read"):
         make_table(make_checkpoint() / "tokenizer.json", 300)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders
 from unembed.errors import UsageError, VocabularyError
-from unembed.geometry.heads.kinds import KINDS
-from unembed.geometry.heads.spelling import byte_alphabet
-from unembed.geometry.heads.vocabulary import Vocabulary, display
+from unembed.geometry.tokens.kinds import KINDS
+from unembed.geometry.tokens.spelling import byte_alphabet
+from unembed.geometry.tokens.vocabulary import Vocabulary, display
 from unembed.indexes.store import Store
 
 Make = Callable[..., Path]
@@ -282,7 +282,7 @@ def test_a_second_opening_does_not_parse_the_tokenizer(
 ) -> None:
     directory = make_checkpoint()
     first = open_vocabulary(directory)
-    monkeypatch.setattr("unembed.geometry.heads.vocabulary.make_table", None)
+    monkeypatch.setattr("unembed.geometry.tokens.vocabulary.make_table", None)
     second = open_vocabulary(directory)
     for name, value in vars(first).items():
         if isinstance(value, np.ndarray):

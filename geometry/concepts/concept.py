@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ...errors import ExpressionError, UsageError
 from ...indexes.rows import norm
-from ..heads.vocabulary import display
 from ..space import Space
+from ..tokens.vocabulary import display
 from .grammar import bracketed
 from .phrase import Resolved
 

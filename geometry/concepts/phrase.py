@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ExpressionError
-from ..heads.vocabulary import Vocabulary
+from ..tokens.vocabulary import Vocabulary
 from .grammar import Name
 
 # N pieces, vectors of width D.

@@ -1,1 +1,1 @@
-"""Where vectors come from: checkpoints, vocabularies, heads."""
+"""Where rows come from: checkpoints, and what stands around their last matrix."""

@@ -1,6 +1,5 @@
 """The files of a checkpoint: a configuration, and tensors in one file or several."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CheckpointError
+from ...indexes.jsonfile import read_json
 from ...indexes.rows import ROW_TYPES, Rows
 from ...indexes.tensors import TensorEntry, TensorFile
 
@@ -19,38 +19,6 @@ CONFIG = "config.json"
 _CONFIG_LIMIT = 16 << 20
 _INDEX_LIMIT = 64 << 20
 _SUFFIX = ".safetensors"
-
-
-def read_json(path: Path, *, limit: int) -> dict[str, Any]:
-    """Read a JSON object of bounded size.
-
-    Raises
-    ------
-    CheckpointError
-        The file is missing, unreadable, larger than `limit` bytes or not a JSON object.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "config.json"
-    >>> _ = path.write_text('{"model_type": "gemma3_text"}')
-    >>> read_json(path, limit=1000)
-    {'model_type': 'gemma3_text'}
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-        if len(content) > limit:
-            size = path.stat().st_size
-            raise CheckpointError(f"{path}: {size:,} bytes; at most {limit:,} are read")
-        value = json.loads(content)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: missing") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not readable JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: a JSON object is expected, not {type(value).__name__}")
-    return value
 
 
 @dataclass(frozen=True, eq=False)

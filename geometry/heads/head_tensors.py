@@ -140,7 +140,7 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
 
     Examples
     --------
-    >>> from unembed.geometry.heads.demo import demo_directory
+    >>> from unembed.geometry.demos.demo import demo_directory
     >>> from unembed.indexes.store import cache_directory
     >>> head = find_head(demo_directory("demo-bytes", cache_directory()))
     >>> head.name, head.tied, head.final_norm.kind

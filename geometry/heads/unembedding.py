@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import CheckpointError, UsageError
 from ...indexes.faiss import MappedIndex
+from ...indexes.progress import Progress
 from ...indexes.rows import Rows
 from ...indexes.store import Store, cache_directory, fits, store_of
 from ...indexes.tensors import fingerprint
-from .demo import DEMOS, Progress, demo_directory
+from ..demos.demo import DEMOS, demo_directory
+from ..tokens.vocabulary import TOKENIZER, Vocabulary
 from .final_norm import FinalNorm
 from .head_tensors import find_head
-from .vocabulary import TOKENIZER, Vocabulary
 
 # V tokens, rows of width D; N residuals.
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from ...indexes.store import Entry
 from ..answer import Neighbour, Neighbours
 from ..concepts.phrase import Resolved
-from ..heads.vocabulary import Vocabulary, display
 from ..info import Info
+from ..tokens.vocabulary import Vocabulary, display
 
 
 def neighbours_table(answer: Neighbours, vocabulary: Vocabulary) -> Group:

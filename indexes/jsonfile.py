@@ -1,10 +1,46 @@
-"""Parts of a JSON file that others wrote, checked; a message names the part."""
+"""JSON files that others wrote: bounded, and their parts checked; a message names the part."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from reprlib import repr as short
 from typing import Any
 
+from ..errors import CheckpointError
+
 _NAMES: Mapping[type, str] = {dict: "an object", list: "a list", str: "a string"}
+
+
+def read_json(path: Path, *, limit: int) -> dict[str, Any]:
+    """Read a JSON object of bounded size.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, unreadable, larger than `limit` bytes or not a JSON object.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "config.json"
+    >>> _ = path.write_text('{"model_type": "gemma3_text"}')
+    >>> read_json(path, limit=1000)
+    {'model_type': 'gemma3_text'}
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            size = path.stat().st_size
+            raise CheckpointError(f"{path}: {size:,} bytes; at most {limit:,} are read")
+        value = json.loads(content)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: missing") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not readable JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: a JSON object is expected, not {type(value).__name__}")
+    return value
 
 
 def member(part: Mapping[str, Any], name: str, kind: type, *, inside: str = "") -> Any:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CheckpointError, VocabularyError
+from ...indexes.jsonfile import is_unicode, member, objects, read_json
 from ...indexes.store import Arrays
-from .checkpoint import read_json
-from .jsonparts import is_unicode, member, objects
 from .kinds import KINDS, MOST_LACKED, NEVER, kind_of, lacks_of
 from .spelling import Spelling
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reprlib import repr as short
 from typing import Any
 
-from .jsonparts import is_unicode, member, objects
+from ...indexes.jsonfile import is_unicode, member, objects
 
 _GROWTH_LIMIT = 16  # what the decoder's replacements may make of a character
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import ConversionError, MissingExtraError
-from .demo import Progress
+from ...indexes.progress import Progress
 
 if TYPE_CHECKING:
     import torch

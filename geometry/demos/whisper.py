@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ConversionError
-from .demo import Progress
+from ...indexes.progress import Progress
 
 _VERSION = 6
 _FLOAT16 = 4

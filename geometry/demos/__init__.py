@@ -1,0 +1,1 @@
+"""Real models that come from PyPI as data."""

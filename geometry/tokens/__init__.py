@@ -1,0 +1,1 @@
+"""The tokens of a head: their strings, their bytes, their kinds."""
