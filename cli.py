@@ -211,7 +211,8 @@ def _show(what: "RenderableType") -> None:
     """Print a table for people."""
     from rich.console import Console
 
-    Console(highlight=False).print(what, crop=False)
+    width = max(80, Console().width)  # a narrow terminal breaks lines sooner than lose numbers
+    Console(highlight=False, width=width).print(what, crop=False)
 
 
 class _Bars:
@@ -247,7 +248,21 @@ class _Bars:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0, 1 for a failure, 2 for a wrong call."""
+    """Run the command line and exit: 0, 1 for a failure, 2 for a wrong call, 130 on an interrupt.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process where it is None.
+
+    Examples
+    --------
+    >>> try:
+    ...     main(["near", "demo", "sea", "--top", "0"])
+    ... except SystemExit as end:
+    ...     end.code
+    2
+    """
     sys.exit(_run(arguments))
 
 
@@ -265,8 +280,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except UnembedError as error:
         _complain(str(error))
         return 2 if isinstance(error, UsageError) else 1
-    except OSError as error:  # stdout is full or gone: what we read is ours to report
-        _complain(str(error))
+    except (
+        OSError,
+        MemoryError,
+    ) as error:  # stdout is full or gone: what we read is ours to report
+        _complain(str(error) or "there is not enough memory for this")
         return 1
     except click.ClickException as error:
         error.show()

@@ -32,11 +32,29 @@ __all__ = [
 
 
 class UnembedError(Exception):
-    """The root of the hierarchy: catch it to catch all that unembed raises on purpose."""
+    """The root of the hierarchy: catch it to catch all that unembed raises on purpose.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> try:
+    ...     unembed.open_head("demo").nearest("sea +")
+    ... except UnembedError as error:
+    ...     type(error).__name__
+    'ExpressionError'
+    """
 
 
 class UsageError(UnembedError):
-    """The call is wrong: an unknown space or region, a count out of range."""
+    """The call is wrong: an unknown space or region, a count out of range.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> unembed.open_head("demo").nearest("sea", top=0)
+    Traceback (most recent call last):
+    unembed.errors.UsageError: top is 0; it must be at least 1
+    """
 
 
 class ExpressionError(UsageError):
@@ -50,6 +68,13 @@ class ExpressionError(UsageError):
         The whole expression.
     column : int
         Where in it, counted from 1.
+
+    Examples
+    --------
+    >>> print(ExpressionError("no such word", expression="sea + zzz", column=7))
+    no such word
+      sea + zzz
+            ^ column 7
     """
 
     def __init__(self, message: str, *, expression: str, column: int) -> None:
@@ -63,23 +88,64 @@ class ExpressionError(UsageError):
 
 
 class SourceError(UnembedError):
-    """The source cannot be opened as a head."""
+    """The source cannot be opened as a head.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> try:
+    ...     unembed.open_head("/no/such/model")
+    ... except SourceError as error:
+    ...     type(error).__name__
+    'CheckpointError'
+    """
 
 
 class CheckpointError(SourceError):
-    """A checkpoint's files are missing, damaged or hostile, or hold no head."""
+    """A checkpoint's files are missing, damaged or hostile, or hold no head.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from unembed.indexes.tensors import TensorFile
+    >>> TensorFile.open(Path("/"))
+    Traceback (most recent call last):
+    unembed.errors.CheckpointError: /: not a readable safetensors file: not a regular file
+    """
 
 
 class VocabularyError(SourceError):
-    """A tokenizer is missing, damaged or of a kind that is not known, or does not fit the head."""
+    """A tokenizer is missing, damaged or of a kind that is not known, or does not fit the head.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> try:
+    ...     unembed.open_head("demo", tokenizer="/no/such/tokenizer.json")
+    ... except VocabularyError as error:
+    ...     str(error).partition(":")[0]
+    "the head's tokenizer is needed"
+    """
 
 
 class ConversionError(UnembedError):
-    """A demo model could not be converted: damaged pieces, a full disk, no permission."""
+    """A demo model could not be converted: damaged pieces, a full disk, no permission.
+
+    Examples
+    --------
+    >>> issubclass(ConversionError, UnembedError), issubclass(ConversionError, UsageError)
+    (True, False)
+    """
 
 
 class CacheError(UnembedError):
-    """What is kept on disk could not be removed: no permission, a disk that is read-only."""
+    """What is kept on disk could not be removed: no permission, a disk that is read-only.
+
+    Examples
+    --------
+    >>> issubclass(CacheError, UnembedError), issubclass(CacheError, UsageError)
+    (True, False)
+    """
 
 
 class MissingExtraError(UnembedError):
@@ -91,6 +157,11 @@ class MissingExtraError(UnembedError):
         What needs it.
     extra : str
         The extra that brings it.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("a data frame (pandas)", extra="tables"))
+    a data frame (pandas) needs an optional dependency: pip install 'unembed[tables]'
     """
 
     def __init__(self, what: str, *, extra: str) -> None:

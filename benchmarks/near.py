@@ -39,26 +39,25 @@ class Run:
 
 
 def run(command: list[str], **variables: str) -> Run:
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | variables,
-    )
-    resident = anonymous = 0.0
-    while process.poll() is None:
-        fields = dict(
-            line.split(":", 1)
-            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    with tempfile.TemporaryFile() as output:  # a pipe that is not read would fill and stop it
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.DEVNULL, env=os.environ | variables
         )
-        resident = max(resident, kilobytes(fields.get("VmHWM")))
-        anonymous = max(anonymous, kilobytes(fields.get("RssAnon")))
-        time.sleep(0.002)
-    seconds = time.perf_counter() - start
-    if process.returncode or process.stdout is None:
-        raise SystemExit(f"{command} failed")
-    return Run(seconds, resident / 1e3, anonymous / 1e3, process.stdout.read().decode())
+        resident = anonymous = 0.0
+        while process.poll() is None:
+            fields = dict(
+                line.split(":", 1)
+                for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            )
+            resident = max(resident, kilobytes(fields.get("VmHWM")))
+            anonymous = max(anonymous, kilobytes(fields.get("RssAnon")))
+            time.sleep(0.002)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            raise SystemExit(f"{command} failed")
+        output.seek(0)
+        return Run(seconds, resident / 1e3, anonymous / 1e3, output.read().decode())
 
 
 def kilobytes(field: str | None) -> float:

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import faiss
@@ -30,6 +31,7 @@ from unembed.indexes import exact
 
 TOP = 20
 QUESTION = "king - man + woman"
+RIVALS = ("FAISS Flat", "numpy", "torch", *(("gensim",) if find_spec("gensim") else ()))
 Answer = np.ndarray
 
 
@@ -60,10 +62,10 @@ def rivals(placed: np.ndarray, query: np.ndarray) -> dict[str, Callable[[], Answ
         "numpy": by_numpy,
         "torch": by_torch,
     }
-    try:
-        from gensim.models import KeyedVectors
-    except ImportError:
+    if "gensim" not in RIVALS:
         return found
+    from gensim.models import KeyedVectors
+
     vectors = KeyedVectors(placed.shape[1])
     vectors.index_to_key = range(len(placed))
     vectors.key_to_index = {}
@@ -79,8 +81,7 @@ def measure(head: unembed.Head, runs: int) -> None:
     known = np.flatnonzero(head.vocabulary.known_V)
     among = None if len(known) == head.rows.count else known
     print(f"\n{head!r}, {head.rows.codes_VD.nbytes / 1e6:,.0f} MB")
-    print("| space | read once | unembed | of the limit | " + "whole call |", end="")
-    heading = False
+    print(header())
     for space in ("logit", "cosine", "centred", "causal"):
         geometry = open_space(head, space)
         concept = head.concept(QUESTION, space=space)
@@ -104,20 +105,27 @@ def measure(head: unembed.Head, runs: int) -> None:
             **rivals(placed, unit),
         }
         best = ours()
-        for name, run in contenders.items():
-            if name not in {"read once", "unembed", "whole call"}:
-                check(name, known[run()], best, asked, head)
-        times = interleaved(contenders, runs)
-        if not heading:
-            print(" | ".join(["", *(f"{name} | faster" for name in list(contenders)[3:])]) + " |")
-            print("|---" * (5 + 2 * (len(contenders) - 3)) + "|")
-            heading = True
-        cells = [f"{times[name]:.2f} ms" for name in ("read once", "unembed")]
-        cells.append(f"{times['unembed'] / times['read once']:.2f}")
-        cells.append(f"{times['whole call']:.2f} ms")
-        for name in list(contenders)[3:]:
-            cells += [f"{times[name]:.2f} ms", f"{times[name] / times['unembed']:.1f} x"]
-        print(f"| `{space}` | " + " | ".join(cells) + " |", flush=True)
+        for name in RIVALS:
+            check(name, known[contenders[name]()], best, asked, head)
+        print(line(space, interleaved(contenders, runs)), flush=True)
+
+
+def header() -> str:
+    """Give the head of the table, a column for each name in `line`."""
+    names = ["space", "read once", "unembed", "of the limit", "whole call"]
+    for name in RIVALS:
+        names += [name, "faster"]
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
+
+
+def line(space: str, times: dict[str, float]) -> str:
+    """Give a space's row of the table."""
+    ours, limited = times["unembed"], times["read once"]
+    cells = [f"`{space}`", f"{limited:.2f} ms", f"{ours:.2f} ms", f"{ours / limited:.2f}"]
+    cells.append(f"{times['whole call']:.2f} ms")
+    for name in RIVALS:
+        cells += [f"{times[name]:.2f} ms", f"{times[name] / ours:.1f} x"]
+    return f"| {' | '.join(cells)} |"
 
 
 def check(

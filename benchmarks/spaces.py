@@ -16,16 +16,22 @@ import numpy as np
 import unembed
 from unembed.geometry.region import find_region
 from unembed.geometry.space import SPACES, open_space
+from unembed.geometry.tokens.kinds import KINDS
 
 QUESTIONS = 400
 PAIRS = 100_000
 DRAWN = 2_000
 
 
+def whole_words(head: unembed.Head) -> np.ndarray:
+    """Give the ids of the tokens that are a whole word."""
+    return np.flatnonzero(head.vocabulary.kinds_V == KINDS.index("whole-word"))
+
+
 def forms(head: unembed.Head, change: str) -> list[tuple[str, str]]:
     """Give the words that are whole tokens in both forms."""
     found = []
-    for id_ in np.flatnonzero(head.vocabulary.kinds_V == 1).tolist():
+    for id_ in whole_words(head).tolist():
         word = (head.vocabulary.text(id_) or "")[1:]
         if word.isascii() and word.islower() and len(word) > 3:
             other = word + "s" if change == "plural" else word.capitalize()
@@ -61,17 +67,12 @@ def emoji_found(head: unembed.Head, space: str) -> tuple[int, float, float]:
     if not asked:
         return 0, float("nan"), float("nan")
     answers = head.nearest_each([name for name, _ in asked], space=space, region="emoji", top=5)
-    ranks = [
-        [(near.text or "").strip() for near in answer.neighbours].index(text)
-        if text in [(near.text or "").strip() for near in answer.neighbours]
-        else 99
-        for answer, (_, text) in zip(answers, asked, strict=True)
-    ]
-    return (
-        len(asked),
-        float(np.mean([r == 0 for r in ranks])),
-        float(np.mean([r < 5 for r in ranks])),
-    )
+    first, five = [], []
+    for answer, (_, text) in zip(answers, asked, strict=True):
+        found = [(near.text or "").strip() for near in answer.neighbours]
+        first.append(text in found[:1])
+        five.append(text in found)
+    return len(asked), float(np.mean(first)), float(np.mean(five))
 
 
 def crowding(head: unembed.Head, space: str) -> tuple[float, float]:
@@ -86,7 +87,7 @@ def crowding(head: unembed.Head, space: str) -> tuple[float, float]:
 
     left, right = (units(rng.choice(known, PAIRS)) for _ in range(2))
     mean = float((left * right).sum(axis=1).mean())
-    whole = np.flatnonzero(head.vocabulary.kinds_V == 1)
+    whole = whole_words(head)
     words = units(rng.choice(whole, min(20_000, len(whole)), replace=False))
     cosines = words[:DRAWN] @ words.T
     cosines[np.arange(DRAWN), np.arange(DRAWN)] = -2

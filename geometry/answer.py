@@ -35,6 +35,13 @@ class Neighbour:
         The product of the row with the concept's residual, and the bias.
     probability : float or None
         Of the token being written, where the residual's norm is known.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> near = unembed.open_head("demo").nearest("sea", top=1).neighbours[0]
+    >>> near.rank, near.id, near.token, near.text, round(near.score, 3), near.probability
+    (1, 12991, '▁Sea', ' Sea', 0.794, None)
     """
 
     rank: int
@@ -58,6 +65,13 @@ class Snap:
         How much more logit a row of the snap's length would get that points at the concept.
     gap_degrees : float
         The angle between the concept and the snap's row in the space.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> snap = unembed.open_head("demo").nearest("sea + horse", region="emoji").snap
+    >>> snap.text, round(snap.gap_degrees, 1)
+    (' sea', 42.1)
     """
 
     id: int

@@ -12,7 +12,14 @@ from .tokens.kinds import KINDS
 
 @dataclass(frozen=True)
 class NormInfo:
-    """The final norm: its kind (``rms`` or ``layer``), its epsilon, whether it has a bias."""
+    """The final norm: its kind (``rms`` or ``layer``), its epsilon, whether it has a bias.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> unembed.open_head("demo-bytes").info().norm
+    NormInfo(kind='layer', epsilon=1e-05, bias=True)
+    """
 
     kind: str
     epsilon: float
@@ -21,7 +28,15 @@ class NormInfo:
 
 @dataclass(frozen=True)
 class Lengths:
-    """The norms of the rows: the least, the median and the largest."""
+    """The norms of the rows: the least, the median and the largest.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> lengths = unembed.open_head("demo").info().row_norms
+    >>> lengths.least < lengths.median < lengths.largest
+    True
+    """
 
     least: float
     median: float

@@ -21,7 +21,7 @@ from .space import DEFAULT_SPACE, SCORES, Space, open_space
 
 Query = str | Concept | ArrayLike | Sequence[tuple[Key, float]]
 _TOGETHER = 256  # queries in one pass
-_SMALLEST, _LARGEST = 1e-30, 1e30  # of norms and temperatures: their squares are finite
+_SMALLEST, _LARGEST = 1e-3, 1e9  # of norms and temperatures: beyond, a softmax is rounding
 _CANDIDATES = 1 << 22  # of them all: they stay small
 
 
@@ -54,6 +54,14 @@ class Options(TypedDict, total=False):
         Names of single tokens whose rank and score are wanted, wherever they are.
     progress : callable or None
         Is told ``(step, done, total)`` while something is derived from the head for the first time.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> options: Options = {"region": "emoji", "top": 2}
+    >>> answer = unembed.open_head("demo").nearest("sea + horse", **options)
+    >>> [near.text for near in answer.neighbours]
+    ['🐎', '🐴']
     """
 
     space: str
@@ -119,8 +127,6 @@ temperature, track, progress
     >>> [answer.neighbours[0].text for answer in answers]
     [' queen', ' Sea']
     """
-    geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
-    cosine = _is_cosine(score, geometry)
     if top < 1:
         raise UsageError(f"top is {top:,}; it must be at least 1")
     for name, given in (("queries", queries), ("track", track)):
@@ -131,6 +137,13 @@ temperature, track, progress
             raise UsageError(
                 f"the {name} is {value}; it must be above zero: {_SMALLEST:g} to {_LARGEST:g}"
             )
+    for query in queries:
+        if isinstance(query, str):
+            parse(query)  # what is wrong is said before long work
+    tracked = [_single(head, name) for name in track]
+    searched = find_region(head, region, exclude=exclude_region)
+    geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
+    cosine = _is_cosine(score, geometry)
     concepts = [
         as_concept(head, query, geometry, pieces=pieces, name=f"vector {place}")
         for place, query in enumerate(queries, start=1)
@@ -145,11 +158,11 @@ temperature, track, progress
         head=head,
         space=geometry,
         cosine=cosine,
-        region=find_region(head, region, exclude=exclude_region),
+        region=searched,
         top=top,
         keep_inputs=keep_inputs,
         temperature=temperature,
-        tracked=[_single(head, name) for name in track],
+        tracked=tracked,
     )
     answers = []
     step = max(1, min(_TOGETHER, _CANDIDATES // min(2 * top, head.rows.count)))
@@ -195,9 +208,15 @@ def as_concept(
         if query.space.key != space.key:
             raise UsageError(f"{query!r} is not of this head's {space!r}")
         return query
-    if isinstance(query, list | tuple) and query and isinstance(query[0], tuple):
+    if isinstance(query, list | tuple) and query and _is_pair(query[0]):
         return of_pairs(head, query, space=space, pieces=pieces)
     return of_residual(cast(ArrayLike, query), space=space, expression=name)
+
+
+def _is_pair(part: object) -> bool:
+    """Tell whether a part of a query is a pair of a key and a weight, not a row of numbers."""
+    is_list_of_two = isinstance(part, list) and len(part) == 2 and isinstance(part[0], str)
+    return isinstance(part, tuple) or is_list_of_two
 
 
 def _is_cosine(score: str | None, space: Space) -> bool:

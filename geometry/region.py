@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,12 @@ class Region:
         As it was asked for; None for all tokens.
     ids_N : ndarray of int64
         Ascending, all known tokens.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> find_region(unembed.open_head("demo"), [7, 5]).ids_N
+    array([5, 7])
     """
 
     name: str | None
@@ -101,11 +107,8 @@ def find_region(
         left_out, excluded_N = _chosen(head, exclude)
         name = f"{name or 'all'} - {left_out}"
         ids_N = np.setdiff1d(ids_N, excluded_N, assume_unique=True)
-    if not len(ids_N):
-        raise UsageError(
-            f"no token of {head.source} is in the region {name!r}; what is neither a name nor a "
-            "file is read as a regular expression"
-        )
+        if not len(ids_N):
+            raise UsageError(f"no token of {head.source} is left in the region {name!r}")
     return Region(name, ids_N)
 
 
@@ -113,11 +116,18 @@ def _chosen(
     head: Unembedding, region: str | Sequence[int] | None
 ) -> tuple[str | None, NDArray[np.int64]]:
     """Give a region's name and its ids."""
+    known_N = np.flatnonzero(head.vocabulary.known_V)
     if region is None:
-        return None, np.flatnonzero(head.vocabulary.known_V)
-    if not isinstance(region, str):
-        return "ids", _given(region, head.vocabulary)
-    return region, _named(head, region)
+        return None, known_N
+    name = region if isinstance(region, str) else "ids"
+    ids_N = _named(head, region) if isinstance(region, str) else _given(region, head.vocabulary)
+    if not len(ids_N):
+        hint = "; what is neither a name nor a file is read as a regular expression"
+        pattern = isinstance(region, str) and _META & set(region) and not _is_file(region)
+        raise UsageError(
+            f"no token of {head.source} is in the region {name!r}{hint if pattern else ''}"
+        )
+    return name, ids_N
 
 
 def _named(head: Unembedding, region: str) -> NDArray[np.int64]:
@@ -130,7 +140,7 @@ def _named(head: Unembedding, region: str) -> NDArray[np.int64]:
         return _kept(head, region, _library_version("emoji"), lambda: _emoji(vocabulary))
     script = _script(region)
     if script is not None:
-        name, version = region.lower(), _library_version("regex")
+        name, version = region.lower().replace(" ", "_"), _library_version("regex")
         return _kept(head, name, version, lambda: _matching(vocabulary, script, region))
     if _is_file(region):
         return _listed(Path(region), vocabulary)
@@ -185,8 +195,8 @@ def _fits(kept: Arrays, count: int) -> bool:
 
 
 def _library_version(name: str) -> str:
-    """Give the version of the library that a region's tokens are told by."""
-    return str(import_module(name).__version__)
+    """Give the version of the library that a region's tokens are told by, without loading it."""
+    return metadata.version(name)
 
 
 def _emoji(vocabulary: Vocabulary) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from .space import Space
 
 # V tokens, rows of width D; K answers; N tokens.
 
-_LARGEST_PRODUCT = 1e30
+_LARGEST_PRODUCT = 1e8  # of a residual whose softmax is taken: beyond, it is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Search:
         Raises
         ------
         UsageError
-            A concept comes out at zero, or a norm is too large for products in float32.
+            A concept comes out at zero, or a residual is too long for a softmax.
         """
         index, known_V = self.head.index, self.head.vocabulary.known_V
         questions = [
@@ -120,12 +120,6 @@ class Search:
         unit_D = concept.unit().vector_D
         vector_D = unit_D * (residual_norm / norm(self.space.residual(unit_D)))
         logits = self.space.logits(vector_D)
-        largest = float(norm(logits.query_D)) * float(self.head.norms_V.max())
-        if largest > _LARGEST_PRODUCT:
-            raise UsageError(
-                f"a residual of norm {residual_norm:.3g} has products with rows of up to "
-                f"{largest:.3g}; give a smaller norm: they may come to {_LARGEST_PRODUCT:g}"
-            )
         named = {id_ for name in concept.resolved for id_ in name.token_ids}
         return _Question(
             concept=concept,
@@ -143,6 +137,13 @@ class Search:
         totals: list[float | None] = [None] * len(questions)
         if known:
             logits = [questions[place].logits for place in known]
+            longest = max(float(norm(measure.query_D)) for measure in logits)
+            largest = longest * float(self.head.norms_V.max())
+            if largest > _LARGEST_PRODUCT:
+                raise UsageError(
+                    f"a residual of norm {longest:.3g} has products with rows of up to "
+                    f"{largest:.3g}; those of a softmax may come to {_LARGEST_PRODUCT:g}: scale it"
+                )
             found = log_totals(self.head, logits, temperature=self.temperature)
             for place, total in zip(known, found.tolist(), strict=True):
                 totals[place] = total

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..indexes import exact
-from ..indexes.moments import fit_norms, inverse_root, mapped_norms, mean, moments
+from ..indexes.moments import Fold, fit_norms, inverse_root, mapped_norms, mean, moments
 from ..indexes.progress import Done, Progress
 from ..indexes.rows import norm
 from ..indexes.store import Arrays, fits
@@ -33,6 +33,11 @@ class Kind:
         Whether the mean row is subtracted.
     whitened : bool
         Whether the covariance of the rows is made the identity.
+
+    Examples
+    --------
+    >>> SPACES["centred"]
+    Kind(unit=True, centred=True, whitened=False)
     """
 
     unit: bool
@@ -46,7 +51,8 @@ SPACES: Mapping[str, Kind] = {
     "centred": Kind(unit=True, centred=True, whitened=False),
     "causal": Kind(unit=True, centred=True, whitened=True),
 }
-_FORMAT = 2  # of what is kept; a change of what is derived changes it
+_IMMENSE = 1e150
+_WIDEST = 16_384  # of a causal space, whose matrices have 8 bytes times its square
 SCORES = ("cosine", "dot")
 _OPENED: "WeakKeyDictionary[Unembedding, dict[tuple[str, bool], Space]]" = WeakKeyDictionary()
 
@@ -55,8 +61,9 @@ _OPENED: "WeakKeyDictionary[Unembedding, dict[tuple[str, bool], Space]]" = WeakK
 class Space:
     """A geometry on the rows of one head: an affine map of rows, and its dual for residuals.
 
-    A row γ is placed at ``g = (γ∘w - m) A``: w is the final norm's gain where it is folded, else 1;
-    m the mean row of the centred spaces, else 0; A the inverse square root of the rows' covariance
+    A row γ is placed at ``g = (γ∘w - m) A``: w is the final norm's gain where it is folded, else 1
+    (a folded LayerNorm also takes away each row's mean over D, which no residual meets); m the mean
+    row of the centred spaces, else 0; A the inverse square root of the rows' covariance
     in the causal space (Park, Choe and Veitch 2023, arXiv 2311.03658, section 3), else the
     identity. A vector c of the space is met by the residual ``c A``, for g·c is then the product of
     the row and the residual, less a constant. So one set of rows serves every space.
@@ -71,12 +78,14 @@ class Space:
         Whether the final norm's gain is multiplied into the rows.
     kind : Kind
         What makes the space.
-    gain_D, mean_D : ndarray of float64
-        w and m.
+    fold : Fold
+        w.
+    mean_D : ndarray of float64
+        m.
     map_DD : ndarray of float64 or None
         A; None for the identity.
     norms_V : ndarray of float64
-        ‖g‖ for every row; 1 for a row at the origin, whose cosine is 0.
+        ‖g‖ for every row; immense for a row at the origin, so that its cosine is 0.
     fit : NormFit or None
         Of these norms, where cosines are the space's own score: it makes their search fast.
     bias_V : ndarray of float64 or None
@@ -93,16 +102,21 @@ class Space:
     name: str
     folded: bool
     kind: Kind
-    gain_D: NDArray[np.float64]
+    fold: Fold
     mean_D: NDArray[np.float64]
     map_DD: NDArray[np.float64] | None
     norms_V: NDArray[np.float64]
     fit: exact.NormFit | None
     bias_V: NDArray[np.float64] | None
 
+    @property
+    def width(self) -> int:
+        """D."""
+        return len(self.mean_D)
+
     def place(self, rows_ND: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the place of rows in the space, shape (N, D)."""
-        centred_ND = rows_ND * self.gain_D - self.mean_D
+        centred_ND = self.fold(rows_ND) - self.mean_D
         return centred_ND if self.map_DD is None else centred_ND @ self.map_DD
 
     def residual(self, vector_D: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,9 +125,10 @@ class Space:
 
     def meet(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the vector of the space that a residual meets: `residual`, undone."""
+        seen_D = self.fold.seen(residual_D)
         if self.map_DD is None:
-            return residual_D
-        return np.asarray(np.linalg.solve(self.map_DD, residual_D), dtype=np.float64)
+            return seen_D
+        return np.asarray(np.linalg.solve(self.map_DD, seen_D), dtype=np.float64)
 
     def measure(self, vector_D: NDArray[np.float64], *, cosine: bool) -> exact.Measure:
         """Give the score of rows with a vector of the space.
@@ -127,7 +142,7 @@ class Space:
         """
         residual_D = self.residual(vector_D)
         return exact.Measure(
-            query_D=self.gain_D * residual_D,
+            query_D=self.fold.dual(residual_D),
             offset=-float((self.mean_D * residual_D).sum()),
             norms_V=self.norms_V if cosine else None,
             divisor=float(norm(vector_D)),
@@ -136,12 +151,13 @@ class Space:
 
     def logits(self, vector_D: NDArray[np.float64]) -> exact.Measure:
         """Give the products of rows with the residual that meets a vector, bias included."""
-        return exact.Measure(query_D=self.gain_D * self.residual(vector_D), bias_V=self.bias_V)
+        query_D = self.fold.dual(self.residual(vector_D))
+        return exact.Measure(query_D=query_D, bias_V=self.bias_V)
 
     def __repr__(self) -> str:
         """Name the space."""
         folded = ", norm folded" if self.folded else ""
-        return f"Space({self.name!r}, {len(self.gain_D)} wide{folded})"
+        return f"Space({self.name!r}, {self.width} wide{folded})"
 
 
 def open_space(
@@ -192,16 +208,21 @@ def open_space(
 def _open(head: Unembedding, name: str, fold_norm: bool, progress: Progress | None) -> Space:
     """Put a space together."""
     kind = SPACES[name]
+    if kind.whitened and head.rows.width > _WIDEST:
+        raise UsageError(
+            f"the rows of {head.source} are {head.rows.width:,} wide; the causal space takes at "
+            f"most {_WIDEST:,}: use centred, cosine or logit"
+        )
     norms_V = head.norms_V  # refuses rows that are not finite
-    gain_D, bias_V = np.ones(head.rows.width), head.bias_V
+    fold, bias_V = Fold(), head.bias_V
     if fold_norm:
         if head.final_norm is None:
             raise UsageError(f"{head.source} has no final norm that could be folded into its rows")
-        gain_D = head.final_norm.weight_D
+        fold = Fold(head.final_norm.weight_D, centred=head.final_norm.kind == "layer")
         bias_V = _folded_bias(head)
     mean_D, map_DD, fit = np.zeros(head.rows.width), None, None
     if kind.unit or fold_norm:
-        derived = _derived(head, name, gain_D, progress)
+        derived = _derived(head, name, fold, progress)
         mean_D, map_DD, norms_V = derived["mean"], derived.get("map"), derived["norms"]
         fit = exact.NormFit(derived["fit"], derived["fitted"])
     return Space(
@@ -209,18 +230,16 @@ def _open(head: Unembedding, name: str, fold_norm: bool, progress: Progress | No
         name=name,
         folded=fold_norm,
         kind=kind,
-        gain_D=gain_D,
+        fold=fold,
         mean_D=mean_D,
         map_DD=map_DD,
-        norms_V=np.where(norms_V > 0, norms_V, 1.0),
+        norms_V=np.where(norms_V > 0, norms_V, _IMMENSE),
         fit=fit,
         bias_V=bias_V,
     )
 
 
-def _derived(
-    head: Unembedding, name: str, gain_D: NDArray[np.float64], progress: Progress | None
-) -> Arrays:
+def _derived(head: Unembedding, name: str, fold: Fold, progress: Progress | None) -> Arrays:
     """Give mean, map and norms of a space, and the fit of these, from the store."""
     kind, count, width = SPACES[name], head.rows.count, head.rows.width
     shapes: dict[str, tuple[int, ...]] = {
@@ -239,9 +258,9 @@ def _derived(
         known_N = np.flatnonzero(head.vocabulary.known_V)
         arrays = {"mean": np.zeros(width)}
         if kind.centred and not kind.whitened:
-            arrays["mean"] = mean(head.rows, known_N) * gain_D
+            arrays["mean"] = fold(mean(head.rows, known_N))
         if kind.whitened:
-            found = moments(head.rows, known_N, gain_D, done=told("taking the covariance of rows"))
+            found = moments(head.rows, known_N, fold, done=told("taking the covariance of rows"))
             arrays["mean"] = found.mean_D
             try:
                 arrays["map"] = inverse_root(found.shrunk_DD())
@@ -251,13 +270,14 @@ def _derived(
                     "directions, so they have no causal space; use cosine, centred or logit"
                 ) from error
         arrays["norms"] = mapped_norms(
-            head.rows, gain_D, arrays["mean"], arrays.get("map"), done=told("measuring rows")
+            head.rows, fold, arrays["mean"], arrays.get("map"), done=told("measuring rows")
         )
         arrays["fit"] = fit_norms(head.rows, arrays["norms"], known_N)
         arrays["fitted"] = exact.products(head.rows, arrays["fit"], np.arange(count))
         return arrays
 
-    key = repr((_FORMAT, head.key, head.vocabulary.key, name, gain_D.tobytes()))
+    gain = b"" if fold.gain_D is None else fold.gain_D.tobytes()
+    key = repr((head.key, head.vocabulary.key, name, gain, fold.centred))
     return head.store.arrays(
         f"space-{name}",
         key,

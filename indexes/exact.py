@@ -30,6 +30,11 @@ class NormFit:
         u, shape (D,).
     products_V : ndarray of float64
         xᵢ·u for every row.
+
+    Examples
+    --------
+    >>> NormFit(np.ones(2), np.array([1.0, -3.0])).largest
+    3.0
     """
 
     vector_D: NDArray[np.float64]
@@ -84,21 +89,22 @@ class Measure:
         scores_N = products_N + self.offset
         if self.bias_V is not None:
             scores_N += self.bias_V[ids_N]
-        if self.norms_V is not None:
-            scores_N /= self.norms_V[ids_N]
-        return scores_N / self.divisor
+        with np.errstate(over="ignore"):  # a bound over a tiny norm may be infinite
+            if self.norms_V is not None:
+                scores_N /= self.norms_V[ids_N]
+            return scores_N / self.divisor
 
     def scores(self, rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the exact scores of some rows, ``float64`` of shape (N,)."""
         return self.of_products(products(rows, self.query_D, ids_N), ids_N)
 
     def within_reach(
-        self, score: float, products: float | NDArray[np.float64], rows: slice
+        self, score: float, largest: float | NDArray[np.float64], places: slice
     ) -> NDArray[np.bool_] | bool:
-        """Tell which of some rows products of at most these can bring to `score`: each, or all."""
-        wanted = score * self.divisor * (1.0 if self.norms_V is None else self.norms_V[rows])
-        bias = 0.0 if self.bias_V is None else self.bias_V[rows]
-        return products + self.offset + bias >= wanted
+        """Tell of the rows at some places, each or all, whether such a product reaches a score."""
+        wanted = score * self.divisor * (1.0 if self.norms_V is None else self.norms_V[places])
+        bias = 0.0 if self.bias_V is None else self.bias_V[places]
+        return largest + self.offset + bias >= wanted
 
     def slack(self) -> float:
         """Bound what is lost when offset and bias are added to a product in float64."""
@@ -129,6 +135,13 @@ class Proposal:
         A guess at the last score that is wanted, times the measure's divisor.
     fit : NormFit, optional
         None where the level is 0.
+
+    Examples
+    --------
+    >>> index = MappedIndex(Rows(np.eye(3, dtype=np.float32), "F32"), longest=1.0)
+    >>> (found,) = propose(index, [Measure(np.array([1.0, 3.0, 2.0]))], 1)
+    >>> found.products_C, found.level
+    (array([3., 2., 1.]), 0.0)
     """
 
     query_D: NDArray[np.float64]
@@ -147,7 +160,8 @@ class Proposal:
         slack = measure.slack()
         if self.fit is not None:
             slack += _FLOAT64_SLACK * abs(self.level) * self.fit.largest
-            # What is lifted by is a sum in float64 too, and q may be nearly level·u.
+            # Two sums of D products in float64, of level·u and of what is lifted by, are off by at
+            # most 2D 2⁻⁵³ |level| ‖u‖ max‖x‖ together: below 2⁻²⁸ of the error in float32.
             slack += 2.0**-28 * index.error(abs(self.level) * float(norm(self.fit.vector_D)))
         return index.error(float(norm(self.query_D))) + slack
 
@@ -197,24 +211,13 @@ def propose(
     """
     searched = index.count if among_N is None else len(among_N)
     by_product = all(measure.norms_V is None for measure in measures)
-    first = _FIRST_BY_PRODUCT if by_product else _FIRST_CANDIDATES
-    count = min(max(2 * k, first), searched)
-    kth = min(k, count)
-    queries_QD = np.array([measure.query_D for measure in measures])
+    count = min(max(2 * k, _FIRST_BY_PRODUCT if by_product else _FIRST_CANDIDATES), searched)
+    levels = _levels(index, measures, k, count, among_N)
     fits = [measure.fit for measure in measures]
-    levels = [0.0] * len(measures)
-    sampled_N = among_N if among_N is None else among_N[among_N < index.sample.count]
-    sampled = index.sample.count if sampled_N is None else len(sampled_N)
-    if any(fits) and sampled >= count > 0:
-        sample = index.sample.products(queries_QD, count, among_N=sampled_N)
-        found = zip(measures, *sample, strict=True)
-        levels = [
-            measure.divisor * float(np.partition(measure.of_products(found_C, ids_C), -kth)[-kth])
-            for measure, found_C, ids_C in found
-        ]
-        for place, (fit, level) in enumerate(zip(fits, levels, strict=True)):
-            if fit is not None:
-                queries_QD[place] -= level * fit.vector_D
+    queries_QD = np.array([measure.query_D for measure in measures])
+    for place, (fit, level) in enumerate(zip(fits, levels, strict=True)):
+        if fit is not None and level:
+            queries_QD[place] -= level * fit.vector_D
     found_QC = index.products(queries_QD, count, among_N=among_N)
     return [
         Proposal(query_D, found_C, ids_C, among_N, level, fit if level else None)
@@ -222,6 +225,30 @@ def propose(
             queries_QD, *found_QC, levels, fits, strict=True
         )
     ]
+
+
+def _levels(
+    index: MappedIndex,
+    measures: Sequence[Measure],
+    k: int,
+    count: int,
+    among_N: NDArray[np.int64] | None,
+) -> list[float]:
+    """Guess the k-th score of each query with a fit, times its divisor; 0 for the others."""
+    levels = [0.0] * len(measures)
+    fitted = [place for place, measure in enumerate(measures) if measure.fit is not None]
+    if not fitted:
+        return levels
+    sampled_N = among_N if among_N is None else among_N[among_N < index.sample.count]
+    if not 0 < count <= (index.sample.count if sampled_N is None else len(sampled_N)):
+        return levels
+    queries_QD = np.array([measures[place].query_D for place in fitted])
+    found_QC = index.sample.products(queries_QD, count, among_N=sampled_N)
+    kth = min(k, count)
+    for place, products_C, ids_C in zip(fitted, *found_QC, strict=True):
+        scores_C = measures[place].of_products(products_C, ids_C)
+        levels[place] = measures[place].divisor * float(np.partition(scores_C, -kth)[-kth])
+    return levels
 
 
 def nearest(
@@ -232,8 +259,8 @@ def nearest(
     Every true product lies within `Proposal.error` of the one that FAISS gives, so every score
     lies in an interval. Of the rows that were not proposed none has a product above the last one
     proposed; those that could still reach the k-th score with it, for their norm is small or
-    their bias large, are searched in turn, until there are few. What can be in the answer is then
-    scored in float64.
+    their bias large, are searched in turn, until there are few. What was ruled out stays so, for
+    the k-th score only rises. What can be in the answer is then scored in float64.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """FAISS over rows where they lie: no copy, no build, no index file."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import faiss
@@ -125,18 +125,8 @@ class MappedIndex:
         exponents_Q1 = exponents_Q[:, None] + 1
         queries = np.ascontiguousarray(np.ldexp(queries_QD, -exponents_Q1), dtype=np.float32)
 
-        def search(start: int, part: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-            parameters = None
-            chosen = chosen_V is None or chosen_V[start : start + part.ntotal]
-            if not np.all(chosen):
-                bits = np.packbits(chosen, bitorder="little")
-                parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-            products, ids = part.search(queries, min(k, part.ntotal), params=parameters)
-            ids[ids >= 0] += start
-            # Where a part holds fewer, the last have the lowest product and the id -1.
-            return products, ids
-
-        found = list(self._threads.map(search, self._starts, self._parts))
+        search = partial(self._search, queries, k, chosen_V)
+        found = list(self._threads.map(search, range(len(self._parts))))
         products_QC = np.concatenate([products for products, _ in found], axis=1)
         ids_QC = np.concatenate([ids for _, ids in found], axis=1)
         order_QK = np.argsort(-products_QC, axis=1, kind="stable")[:, :k]
@@ -146,6 +136,28 @@ class MappedIndex:
             ),
             np.take_along_axis(ids_QC, order_QK, axis=1),
         )
+
+    def _search(
+        self,
+        queries_QD: NDArray[np.float32],
+        k: int,
+        chosen_V: NDArray[np.bool_] | None,
+        place: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Search one part, in a thread.
+
+        It is a method so that the rows live as long as the thread: after Ctrl-C nobody waits.
+        """
+        start, part = self._starts[place], self._parts[place]
+        parameters = None
+        chosen = chosen_V is None or chosen_V[start : start + part.ntotal]
+        if not np.all(chosen):
+            bits = np.packbits(chosen, bitorder="little")
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
+        products, ids = part.search(queries_QD, min(k, part.ntotal), params=parameters)
+        ids[ids >= 0] += start
+        # Where a part holds fewer, the last have the lowest product and the id -1.
+        return products, ids
 
 
 def _view(rows: Rows) -> Any:

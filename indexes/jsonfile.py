@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from reprlib import repr as short
+from stat import S_ISREG
 from typing import Any
 
 from ..errors import CheckpointError
@@ -28,11 +29,13 @@ def read_json(path: Path, *, limit: int) -> dict[str, Any]:
     {'model_type': 'gemma3_text'}
     """
     try:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            raise CheckpointError(f"{path}: not a file of its own; a JSON file is expected")
+        if status.st_size > limit:
+            raise CheckpointError(f"{path}: {status.st_size:,} bytes; at most {limit:,} are read")
         with path.open("rb") as file:
-            content = file.read(limit + 1)
-        if len(content) > limit:
-            size = path.stat().st_size
-            raise CheckpointError(f"{path}: {size:,} bytes; at most {limit:,} are read")
+            content = file.read(status.st_size)
         value = json.loads(content)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: missing") from error

@@ -10,7 +10,44 @@ from .rows import Rows, norm
 
 # V rows of width D; N of them chosen.
 
+_ROUNDING = 1e-12  # of the sum that a mean of a million rows is
 _DRAWN = 4  # rows for each of their dimensions
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What a norm before the rows does to them once it is multiplied into them: a linear map.
+
+    Attributes
+    ----------
+    gain_D : ndarray of float64 or None
+        The norm's gain; None for 1.
+    centred : bool
+        Whether the norm takes away the mean of what it is given, as LayerNorm does: then what
+        rows have in common over their D values meets nothing, and is taken away too.
+
+    Examples
+    --------
+    >>> Fold(np.array([1.0, 3.0]), centred=True)(np.array([[2.0, 2.0]]))
+    array([[-2.,  2.]])
+    """
+
+    gain_D: NDArray[np.float64] | None = None
+    centred: bool = False
+
+    def __call__(self, rows_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give rows with the norm folded in, shape (N, D)."""
+        folded_ND = rows_ND if self.gain_D is None else rows_ND * self.gain_D
+        return folded_ND - folded_ND.mean(axis=-1, keepdims=True) if self.centred else folded_ND
+
+    def seen(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the part of a residual that folded rows can meet, shape (D,)."""
+        return residual_D - residual_D.mean() if self.centred else residual_D
+
+    def dual(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what has the product with a row that a residual has with the folded row."""
+        seen_D = self.seen(residual_D)
+        return seen_D if self.gain_D is None else seen_D * self.gain_D
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +62,11 @@ class Moments:
         Of the rows, over N (not N - 1).
     shrinkage : float
         How much of the identity is mixed in by Ledoit and Wolf's estimate, in [0, 1].
+
+    Examples
+    --------
+    >>> Moments(np.zeros(2), np.diag([1.0, 3.0]), 0.5).shrunk_DD().tolist()
+    [[1.5, 0.0], [0.0, 2.5]]
     """
 
     mean_D: NDArray[np.float64]
@@ -56,10 +98,8 @@ def mean(rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
     return total_D / len(ids_N)
 
 
-def moments(
-    rows: Rows, ids_N: NDArray[np.int64], gain_D: NDArray[np.float64], *, done: Done
-) -> Moments:
-    """Take the moments of some rows, each multiplied by a gain, without holding them all.
+def moments(rows: Rows, ids_N: NDArray[np.int64], fold: Fold, *, done: Done) -> Moments:
+    """Take the moments of some rows, a norm folded in, without holding them all.
 
     The shrinkage is Ledoit and Wolf's (2004, section 3.2), with the mean taken away: with d² the
     squared distance of Σ to μI and b² the variance of Σ, both over D, it is min(b², d²) / d², and
@@ -68,15 +108,15 @@ def moments(
     Examples
     --------
     >>> rows = Rows(np.array([[1, 0], [-1, 0], [0, 2], [0, -2]], dtype=np.float32), "F32")
-    >>> found = moments(rows, np.arange(4), np.ones(2), done=lambda done, total: None)
+    >>> found = moments(rows, np.arange(4), Fold(), done=lambda done, total: None)
     >>> found.covariance_DD.tolist(), round(found.shrinkage, 3)
     ([[0.5, 0.0], [0.0, 2.0]], 0.944)
     """
     count, width = len(ids_N), rows.width
-    mean_D = mean(rows, ids_N) * gain_D
+    mean_D = fold(mean(rows, ids_N))
     covariance_DD, fourth = np.zeros((width, width)), 0.0
     for places, block_ND in rows.blocks(ids_N):
-        centred_ND = block_ND * gain_D - mean_D
+        centred_ND = fold(block_ND) - mean_D
         covariance_DD += centred_ND.T @ centred_ND
         fourth += float(np.square(np.square(centred_ND).sum(axis=1)).sum())
         done(min(places.stop, count), count)
@@ -112,29 +152,28 @@ def inverse_root(covariance_DD: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def mapped_norms(
     rows: Rows,
-    gain_D: NDArray[np.float64],
+    fold: Fold,
     mean_D: NDArray[np.float64],
     map_DD: NDArray[np.float64] | None,
     *,
     done: Done,
 ) -> NDArray[np.float64]:
-    """Give ‖(x · gain - mean) map‖ for every row, ``float64`` of shape (V,).
+    """Give ‖(fold(x) - mean) map‖ for every row, ``float64`` of shape (V,).
 
-    A row that is the mean to rounding gets zero. Rows of equal values get equal norms to the last
-    bit, which a BLAS product alone does not promise.
+    A row that is the mean to the rounding of the mean gets zero. Rows of equal values get equal
+    norms to the last bit, which a BLAS product alone does not promise.
 
     Examples
     --------
     >>> rows = Rows(np.array([[3, 4], [1, 1]], dtype=np.float32), "F32")
-    >>> mapped_norms(rows, np.ones(2), np.ones(2), None, done=lambda done, total: None)
+    >>> mapped_norms(rows, Fold(), np.ones(2), None, done=lambda done, total: None)
     array([3.60555128, 0.        ])
     """
     norms_V = np.empty(rows.count)
     for places, block_ND in rows.blocks(np.arange(rows.count)):
-        scaled_ND = block_ND * gain_D
-        centred_ND = scaled_ND - mean_D
-        rounding_N = 4 * np.finfo(np.float64).eps * (norm(scaled_ND) + norm(mean_D))
-        at_mean_N = norm(centred_ND) <= rounding_N
+        folded_ND = fold(block_ND)
+        centred_ND = folded_ND - mean_D
+        at_mean_N = norm(centred_ND) <= _ROUNDING * (norm(folded_ND) + norm(mean_D))
         norms_N = norm(centred_ND if map_DD is None else centred_ND @ map_DD)
         norms_V[places] = np.where(at_mean_N, 0.0, norms_N)
         done(min(places.stop, rows.count), rows.count)

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from ..errors import CacheError, CheckpointError
 from .tensors import TensorFile
 
-_FORMAT = 2
+_FORMAT = 4  # of whatever is kept: a change of how anything is derived raises it
 _DERIVED = "derived"
 _STORE_NAME = re.compile(r"[0-9a-f]{24}")
 _ENTRY_NAME = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{32}\.safetensors")
@@ -114,17 +114,17 @@ class Store:
         path = self.directory / f"{name}-{digest[:32]}.safetensors"
         try:
             if path.is_file():
-                return _load(path, fits)
+                return _load(path, digest, fits)
         except OSError as error:
             _log.warning("the cache cannot be read: %s", error)
         except CheckpointError as error:
             _log.warning("a cache entry is damaged and is made again: %s", error)
-        arrays = {key: np.ascontiguousarray(value) for key, value in build().items()}
+        arrays = {part: np.ascontiguousarray(array) for part, array in build().items()}
         try:
             with atomic_path(path) as temporary:
                 # A path may hold what is not text.
                 source = self.label.encode(errors="backslashreplace").decode()
-                about = {"sha256": _digest(arrays), "source": source}
+                about = {"sha256": _digest(digest, arrays), "source": source}
                 save_file(arrays, temporary, metadata=about)
         except (OSError, SafetensorError) as error:
             _log.warning("%s could not be kept and will be made again: %s", path, error)
@@ -149,6 +149,11 @@ class Entry:
         Its size on disk.
     path : Path
         Where it lies.
+
+    Examples
+    --------
+    >>> Entry("demo", "norms", 8, Path("kept")).to_dict()
+    {'source': 'demo', 'name': 'norms', 'bytes': 8, 'path': 'kept'}
     """
 
     source: str
@@ -287,20 +292,20 @@ def _files(directory: Path, name: re.Pattern[str]) -> list[Path]:
         return []
 
 
-def _load(path: Path, fits: Callable[[Arrays], bool]) -> Arrays:
-    """Map an entry and check it."""
+def _load(path: Path, key: str, fits: Callable[[Arrays], bool]) -> Arrays:
+    """Map an entry and check it: whole, and the one that was asked for."""
     file = TensorFile.open(path)
     arrays = {name: file.array(name) for name in file.entries}
-    if file.metadata.get("sha256") != _digest(arrays):
-        raise CheckpointError(f"{path}: its content does not match its SHA-256")
+    if file.metadata.get("sha256") != _digest(key, arrays):
+        raise CheckpointError(f"{path}: its content does not match its name and SHA-256")
     if not fits(arrays):
         raise CheckpointError(f"{path}: its arrays are not those of an entry of this kind")
     return arrays
 
 
-def _digest(arrays: Arrays) -> str:
-    """Hash names, types, shapes and values."""
-    sha256 = hashlib.sha256()
+def _digest(key: str, arrays: Arrays) -> str:
+    """Hash the key, names, types, shapes and values."""
+    sha256 = hashlib.sha256(key.encode())
     for name in sorted(arrays):
         array = arrays[name]
         sha256.update(repr((name, array.dtype.str, array.shape)).encode())

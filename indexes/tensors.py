@@ -30,7 +30,14 @@ _LENGTH_BYTES = 8
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """One tensor of a file: its type as the file names it, its shape, its place in bytes."""
+    """One tensor of a file: its type as the file names it, its shape, its place in bytes.
+
+    Examples
+    --------
+    >>> entry = TensorEntry("BF16", (2, 3), begin=80, end=92)
+    >>> entry.end - entry.begin
+    12
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -146,7 +153,7 @@ class TensorFile:
 def fingerprint(path: Path) -> str:
     """Tell a file's content apart without reading all of it.
 
-    Device, inode, size, time of change and the first MiB (a safetensors header, as a rule), as a
+    Device, inode, size, times of change and the first MiB (a safetensors header, as a rule), as a
     SHA-256 in hexadecimal: what is derived from a file is kept under it.
 
     Raises
@@ -170,5 +177,6 @@ def fingerprint(path: Path) -> str:
             head = file.read(1 << 20)
     except OSError as error:
         raise CheckpointError(f"{path}: not readable: {error}") from error
-    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    times = (status.st_mtime_ns, status.st_ctime_ns)  # a copy may set the first back
+    identity = (status.st_dev, status.st_ino, status.st_size, *times)
     return hashlib.sha256(repr(identity).encode() + head).hexdigest()

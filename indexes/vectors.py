@@ -1,11 +1,11 @@
-"""Vectors from a file: .npy or safetensors, never pickled."""
+"""Vectors from a caller, checked, and from a file: .npy or safetensors, never pickled."""
 
 import re
 from math import prod
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CheckpointError, UsageError
 from .rows import ROW_TYPES, Rows
@@ -21,6 +21,81 @@ _FLOATS = {"f2": "F16", "f4": "F32", "f8": "F64"}
 _NPY_TYPE = re.compile(r"""['"]descr['"]\s*:\s*['"]([<>=|]?)(\w{1,20})['"]""")
 _NPY_ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)\b""")
 _NPY_SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(([0-9, ]{0,40})\)""")
+
+
+def as_numbers(values: ArrayLike, *, what: str) -> NDArray[np.float64]:
+    """Check an array of numbers that a caller gave.
+
+    Parameters
+    ----------
+    values : array_like
+        Of any shape, of integers or floating point, finite. A torch tensor must be one that numpy
+        can read: on the CPU, without a gradient, not bfloat16.
+    what : str
+        What the values are, for errors: their subject.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the same shape, in C order; a copy.
+
+    Raises
+    ------
+    UsageError
+        They are no array of such numbers (booleans, complex numbers and text are none), or hold
+        NaN, infinity or what is beyond float64.
+
+    Examples
+    --------
+    >>> as_numbers([3, 4], what="the residual")
+    array([3., 4.])
+    """
+    try:
+        given = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last where torch keeps a gradient
+        raise UsageError(f"{what} is not an array of real numbers: {error}") from error
+    if given.dtype.kind not in "iuf":
+        raise UsageError(f"{what} is not an array of real numbers but of {given.dtype}")
+    with np.errstate(invalid="ignore", over="ignore"):  # judged below
+        numbers = np.array(given, dtype=np.float64, order="C")
+    if not np.isfinite(numbers).all():
+        raise UsageError(f"{what} holds NaN or infinity")
+    return numbers
+
+
+def as_vectors(values: ArrayLike, *, width: int, what: str) -> NDArray[np.float64]:
+    """Check one vector or several that a caller gave.
+
+    Parameters
+    ----------
+    values : array_like
+        Shape (D,) or (N, D); of what `as_numbers` takes.
+    width : int
+        D.
+    what : str
+        What the vectors are, for errors: their subject.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (N, D), in C order; a copy. N may be 0.
+
+    Raises
+    ------
+    UsageError
+        They are of another shape, or `as_numbers` refuses them.
+
+    Examples
+    --------
+    >>> as_vectors([3, 4], width=2, what="the residual")
+    array([[3., 4.]])
+    """
+    vectors = as_numbers(values, what=what)
+    if vectors.ndim not in {1, 2} or vectors.shape[-1] != width:
+        raise UsageError(
+            f"{what} has shape {vectors.shape}; the head takes ({width},) or (N, {width})"
+        )
+    return vectors.reshape(-1, width)
 
 
 def read_vectors(path: Path, *, width: int) -> NDArray[np.float64]:

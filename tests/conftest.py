@@ -22,6 +22,8 @@ from unembed.geometry.tokens.spelling import byte_alphabet
 from unembed.geometry.tokens.vocabulary import Vocabulary
 from unembed.indexes.store import Store, cache_directory
 
+from .helpers import TORCH
+
 WORDS = ["king", "man", "woman", "queen", "sea", "horse", "fish", "dog", "cat", "pizza"]
 EMOJI = ["🐴", "🐟", "🐶", "❤️", "👩‍🚀"]
 HOSTILE = ["<script>alert(1)</script>", "[bold red]", "\x1b[31m", "\u202e"]
@@ -99,12 +101,6 @@ FAMILIES = {
     "unigram": unigram,
     "wordpiece": wordpiece,
 }
-TORCH_TYPES = {
-    "BF16": torch.bfloat16,
-    "F16": torch.float16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
 
 
 def tiny_rows(tokenizer: Tokenizer, padding: int) -> torch.Tensor:
@@ -141,7 +137,7 @@ def make_checkpoint(tmp_path: Path) -> Make:
         tokenizer = FAMILIES[family]()
         directory = tmp_path / f"{family}-{dtype}"
         directory.mkdir()
-        rows = tiny_rows(tokenizer, padding).to(TORCH_TYPES[dtype])
+        rows = tiny_rows(tokenizer, padding).to(TORCH[dtype])
         save_file(
             tensors or {"model.embed_tokens.weight": rows, "other": torch.zeros(5)},
             directory / "model.safetensors",

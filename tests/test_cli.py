@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -335,20 +336,38 @@ def test_a_reader_that_goes_away_is_no_error(make_checkpoint: Make) -> None:
 
 
 def test_an_interrupt_is_quiet(make_checkpoint: Make) -> None:
-    """It arrives while the configuration, a pipe that never ends, is being read."""
-    directory = make_checkpoint()
-    (directory / "config.json").unlink()
-    os.mkfifo(directory / "config.json")
+    """It arrives while stdin, a pipe that is never closed, is being read."""
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "near", str(directory), "king"],
+        [sys.executable, "-c", COMMAND, "near", str(make_checkpoint()), "-"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as running:
-        pipe = (directory / "config.json").open("wb")  # opens once the other end reads
+        assert running.stdin is not None
+        # More than a pipe holds: once it is written, it is being read.
+        running.stdin.write(b"king\n" * 100_000)
+        running.stdin.flush()
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=30)
-        pipe.close()
     assert (running.returncode, out, err) == (130, b"", b"\n")  # the line of the ^C
+
+
+def test_an_interrupted_search_is_quiet(make_checkpoint: Make) -> None:
+    """It arrives at any moment of a long search: FAISS's threads are waited for."""
+    command = [sys.executable, "-c", COMMAND, "near", str(make_checkpoint()), "-", "--json"]
+    for delay in (0.0, 0.05, 0.1, 0.2, 0.4):
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stdin is not None
+            assert running.stdout is not None
+            running.stdin.write(b"king - man + woman\n" * 20_000)
+            running.stdin.close()
+            time.sleep(1.0 + delay)
+            running.send_signal(signal.SIGINT)
+            _, err = running.stdout.read(), running.stderr.read() if running.stderr else b""
+            assert running.wait(timeout=30) == 130
+            assert b"Traceback" not in err
 
 
 def test_output_that_cannot_be_encoded_is_escaped(make_checkpoint: Make) -> None:

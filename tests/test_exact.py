@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -14,39 +13,14 @@ from unembed.indexes.exact import Measure, NormFit, Proposal, nearest, products,
 from unembed.indexes.faiss import MappedIndex
 from unembed.indexes.rows import Rows, norm
 
-TORCH = {
-    "BF16": torch.bfloat16,
-    "F16": torch.float16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
+from .helpers import TORCH, decoded, index_of, rows_of
+
 MEASURES = ["product", "cosine", "fitted", "centred", "bias", "all"]
 Answer = tuple[NDArray[np.float64], NDArray[np.int64]]
 # A test that turns a knob turns it the same way in each example.
 LAWS = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def rows_of(values: NDArray[np.float64], dtype: str) -> Rows:
-    """Round values to a type through torch, an independent way."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values)).to(TORCH[dtype])
-    codes = tensor.view(torch.uint16).numpy() if dtype == "BF16" else tensor.numpy()
-    return Rows(codes, dtype)
-
-
-def decoded(rows: Rows) -> NDArray[np.float64]:
-    """Decode through torch, an independent way."""
-    tensor = torch.from_numpy(rows.codes_VD.copy())
-    tensor = tensor.view(torch.bfloat16) if rows.dtype == "BF16" else tensor
-    return tensor.double().numpy()
-
-
-def index_of(rows: Rows) -> MappedIndex:
-    longest = float(rows.norms().max())
-    if rows.dtype != "F64":
-        return MappedIndex(rows, longest=longest)
-    return MappedIndex(Rows(rows.codes_VD.astype(np.float32), "F32"), longest=longest, rounded=True)
 
 
 def measure_of(kind: str, rows: Rows, query_D: NDArray[np.float64], seed: int = 0) -> Measure:

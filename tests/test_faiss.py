@@ -15,33 +15,7 @@ from unembed.indexes.exact import products
 from unembed.indexes.faiss import MappedIndex
 from unembed.indexes.rows import Rows, norm
 
-TORCH = {
-    "BF16": torch.bfloat16,
-    "F16": torch.float16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
-
-
-def rows_of(values: NDArray[np.float64], dtype: str) -> Rows:
-    """Round values to a type through torch, an independent way."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values)).to(TORCH[dtype])
-    codes = tensor.view(torch.uint16).numpy() if dtype == "BF16" else tensor.numpy()
-    return Rows(codes, dtype)
-
-
-def decoded(rows: Rows) -> NDArray[np.float64]:
-    """Decode through torch, an independent way."""
-    tensor = torch.from_numpy(rows.codes_VD.copy())
-    tensor = tensor.view(torch.bfloat16) if rows.dtype == "BF16" else tensor
-    return tensor.double().numpy()
-
-
-def index_of(rows: Rows) -> MappedIndex:
-    longest = float(rows.norms().max())
-    if rows.dtype != "F64":
-        return MappedIndex(rows, longest=longest)
-    return MappedIndex(Rows(rows.codes_VD.astype(np.float32), "F32"), longest=longest, rounded=True)
+from .helpers import TORCH, decoded, index_of, rows_of
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])

@@ -76,11 +76,11 @@ def test_an_emoji_is_one_name(emoji: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "message", "column"),
     [
-        ("", "the end cannot stand here; + or -, a number, a word, an emoji, a quoted phrase", 1),
+        ("", "the end cannot stand here; +, -, a number, a word, an emoji, a quoted phrase", 1),
         ("king -", "the end cannot stand here; a number, a word", 7),
-        ("king man", "'man' cannot stand here; + or -, *, / or the end could; a phrase", 6),
-        ("(king man", "'man' cannot stand here; + or -, *, / or ) could", 7),
-        ("mean(king man", "'man' cannot stand here; + or -, *, /, ) or a comma could", 11),
+        ("king man", "'man' cannot stand here; +, -, *, / or the end could; a phrase", 6),
+        ("(king man", "'man' cannot stand here; +, -, *, / or ) could", 7),
+        ("mean(king man", "'man' cannot stand here; +, -, *, /, ) or a comma could", 11),
         ("king + + man", "'+' cannot stand here; a number", 8),
         ("2 king", "'king' cannot stand here; * could", 3),
         ("king * man", "'man' cannot stand here; a number could", 8),

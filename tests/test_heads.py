@@ -156,6 +156,62 @@ def test_two_that_could_be_meant_are_listed(make_checkpoint: Make) -> None:
     assert (head.tensor, head.tied, head.rows.count) == ("embed_out.weight", False, 301)
 
 
+def test_the_embedding_compared_is_the_one_that_fits(
+    make_checkpoint: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    tensors = {
+        "a.embeddings.weight": matrix(0.0, width=9),  # another thing of such a name
+        EMBEDDING: matrix(1.0),
+        "lm_head.weight": matrix(1.0),
+    }
+    config = {"hidden_size": 4, "tie_word_embeddings": True}
+    head = open_head(make_checkpoint(tensors=tensors, config=config))
+    assert (head.tensor, head.tied, caplog.messages) == ("lm_head.weight", True, [])
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("tie", [True, False, None])
+def test_a_head_that_should_be_tied_and_differs_is_told_of(
+    make_checkpoint: Make, caplog: pytest.LogCaptureFixture, equal: bool, tie: bool | None
+) -> None:
+    tensors = {EMBEDDING: matrix(1.0), "lm_head.weight": matrix(1.0 if equal else 2.0)}
+    directory = make_checkpoint(tensors=tensors, config={"tie_word_embeddings": tie})
+    head = open_head(directory)
+    assert (head.tensor, head.tied) == ("lm_head.weight", equal and tie is True)
+    if equal or tie is not True:
+        assert caplog.messages == []
+        return
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("unembed", "WARNING")
+    assert record.getMessage() == (
+        f"{directory / 'config.json'} ties the head to the embedding, but 'lm_head.weight' and "
+        f"'{EMBEDDING}' differ: 'lm_head.weight' is taken, as transformers does; --tensor "
+        f"'{EMBEDDING}' (tensor= in Python) takes the other"
+    )
+    caplog.clear()
+    assert not open_head(directory, tensor=EMBEDDING).tied
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("others", "tied"),
+    [
+        ({}, True),
+        ({"output.weight": matrix(2.0)}, False),
+        ({"output.weight": matrix(2.0, rows=2)}, True),  # a classifier, and no head
+        ({"lm_head.weight": matrix(2.0)}, False),
+        ({"lm_head.weight": matrix(2.0), "output.weight": matrix(3.0)}, False),
+        ({"output.weight": matrix(2.0), "head.weight": matrix(3.0)}, False),
+    ],
+)
+def test_a_named_embedding_is_tied_where_no_head_is(
+    make_checkpoint: Make, others: dict[str, torch.Tensor], tied: bool
+) -> None:
+    tensors = {"tok_embeddings.weight": matrix(1.0), "output.bias": torch.ones(300), **others}
+    head = open_head(make_checkpoint(tensors=tensors, config={}), tensor="tok_embeddings.weight")
+    assert (head.tied, head.bias_V is not None) == (tied, tied)
+
+
 def test_any_matrix_can_be_named(make_checkpoint: Make) -> None:
     tensors = {
         EMBEDDING: matrix(0.0),
@@ -345,6 +401,47 @@ def test_a_sharded_head_is_found_in_its_shard(make_checkpoint: Make) -> None:
     assert head.final_norm is not None
 
 
+SHARD = "model-00001-of-00002.safetensors"
+
+
+@pytest.mark.parametrize("own", ["lm_head.weight", "output.weight"])
+def test_a_shard_is_no_checkpoint(make_checkpoint: Make, own: str) -> None:
+    """Its embedding is not the head: that is in a shard which need not be there."""
+    directory = make_checkpoint(config={})
+    other = "model-00002-of-00002.safetensors"
+    save_sharded(directory, {SHARD: {EMBEDDING: matrix(0.0)}, other: {own: matrix(1.0)}})
+    assert open_head(directory).tensor == own
+    (directory / other).unlink()
+    with pytest.raises(
+        UsageError,
+        match=rf"{SHARD}: a shard of a larger checkpoint: open its directory, or .* --tensor NAME",
+    ):
+        open_head(directory / SHARD)
+    head = open_head(directory / SHARD, tensor=EMBEDDING)
+    assert (head.tensor, head.tied) == (EMBEDDING, False)
+
+
+@pytest.mark.parametrize(
+    "weight_map", [{"lm_head.weight": "two.safetensors"}, {EMBEDDING: SHARD, "other": SHARD}]
+)
+def test_a_file_that_holds_all_is_no_shard(
+    make_checkpoint: Make, weight_map: dict[str, str]
+) -> None:
+    """The index beside it is of other files, or of this one alone."""
+    directory = make_checkpoint()
+    (directory / "model.safetensors").rename(directory / SHARD)
+    write_index(directory, weight_map)
+    assert open_head(directory / SHARD).tied
+
+
+def test_a_file_beside_a_damaged_index_is_refused(make_checkpoint: Make) -> None:
+    directory = make_checkpoint()
+    (directory / "model.safetensors.index.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"index\.json: not readable JSON"):
+        open_head(directory / "model.safetensors")
+    assert open_head(directory).tied  # whole, as transformers takes it
+
+
 def sparse(path: Path, first: int, tensors: dict[str, torch.Tensor], rest: int) -> None:
     """Write tensors between two holes of a file: the holes take no disk, but reading them does."""
     header: dict[str, Any] = {
@@ -494,10 +591,29 @@ def test_a_head_must_fit_its_configuration(
     assert open_head(directory, tensor=EMBEDDING).rows.width == 4
 
 
-def test_rows_that_another_tensor_scales_are_refused(make_checkpoint: Make) -> None:
-    tensors = {"lm_head.weight": matrix(1.0), "lm_head.weight_scale": torch.ones(300)}
-    with pytest.raises(CheckpointError, match=r"'lm_head\.weight' are scaled by .*weight_scale'"):
-        open_head(make_checkpoint(tensors=tensors))
+@pytest.mark.parametrize(
+    ("name", "other", "scaled"),
+    [
+        ("lm_head.weight", "lm_head.weight_scale", True),
+        ("lm_head.weight", "lm_head.scales", True),
+        ("lm_head.weight", "lm_head.weight.absmax", True),
+        ("lm_head.weight", "model.scale", False),
+        ("weight", "weight_scale", True),
+        ("weight", "weight.absmax", True),
+        ("weight", "logit_scale", False),
+        ("w", "w_scale", True),
+        ("w", "wide.scale", False),
+    ],
+)
+def test_rows_that_another_tensor_scales_are_refused(
+    make_checkpoint: Make, name: str, other: str, scaled: bool
+) -> None:
+    directory = make_checkpoint(tensors={name: matrix(1.0), other: torch.ones(300)})
+    if not scaled:
+        assert open_head(directory, tensor=name).tensor == name
+        return
+    with pytest.raises(CheckpointError, match=f"the rows of '{name}' are scaled by '{other}'"):
+        open_head(directory, tensor=name)
 
 
 @pytest.mark.parametrize(
@@ -583,7 +699,7 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, make_checkpoint: Make) -
     with pytest.raises(CheckpointError, match=r"config\.json: missing$"):
         open_head(directory)
     config.mkdir()
-    with pytest.raises(CheckpointError, match=r"config\.json: not readable JSON: .*directory"):
+    with pytest.raises(CheckpointError, match=r"config\.json: not a file of its own"):
         open_head(directory)
 
 

@@ -16,7 +16,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from unembed.errors import CheckpointError, UsageError
+from unembed.geometry.heads.final_norm import FinalNorm
 from unembed.geometry.heads.unembedding import Unembedding
+from unembed.indexes.vectors import as_vectors
 
 Make = Callable[..., Path]
 
@@ -409,9 +411,7 @@ def test_one_vector_gives_one_row_of_logits(tmp_path: Path, make_checkpoint: Mak
         (np.array(1.0), r"shape \(\)"),
         (np.full(32, np.nan), "holds NaN or infinity"),
         (np.full((2, 32), np.inf), "holds NaN or infinity"),
-        (["a"] * 32, "not an array of numbers"),
-        ([[1.0], [1.0, 2.0]], "not an array of numbers"),
-        (np.full(32, 1j), "not an array of numbers"),
+        (["a"] * 32, "not an array of real numbers"),
     ],
 )
 def test_what_cannot_meet_the_rows_is_refused(
@@ -420,6 +420,88 @@ def test_what_cannot_meet_the_rows_is_refused(
     head = Unembedding.open(llama(tmp_path), tokenizer=make_checkpoint() / "tokenizer.json")
     with pytest.raises(UsageError, match=message):
         head.logits(hidden)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["1", "2"], "is not an array of real numbers but of <U1"),
+        ([b"1", b"2"], r"is not an array of real numbers but of \|S1"),
+        ([True, False], "is not an array of real numbers but of bool"),
+        ([1j, 2], "is not an array of real numbers but of complex128"),
+        ([None, 1], "is not an array of real numbers but of object"),
+        ([10**400, 1], "is not an array of real numbers but of object"),
+        ({"a": 1}, "is not an array of real numbers but of object"),
+        (np.array(["2020-01-01", "2020-01-02"], dtype="M8[D]"), "is not an array .* of datetime64"),
+        ([[1.0], [1.0, 2.0]], "is not an array of real numbers: "),
+        (torch.ones(2, requires_grad=True), "is not an array of real numbers: .*requires grad"),
+        (torch.ones(2, dtype=torch.bfloat16), "is not an array of real numbers: .*BFloat16"),
+        (torch.ones(2).to_sparse(), "is not an array of real numbers: "),
+        (torch.ones(2, device="meta"), "is not an array of real numbers: "),
+        (3.0, r"has shape \(\); the head takes \(2,\) or \(N, 2\)"),
+        ([], r"has shape \(0,\)"),
+        ([[1.0, 2.0, 3.0]], r"has shape \(1, 3\)"),
+        ([[[1.0, 2.0]]], r"has shape \(1, 1, 2\)"),
+        ([1.0, np.nan], "holds NaN or infinity"),
+        ([[1.0, 2.0], [-np.inf, 1.0]], "holds NaN or infinity"),
+        (np.array([0x7FA00000, 0], "u4").view("f4"), "holds NaN or infinity"),  # it signals
+        (np.array([np.finfo(np.longdouble).max, 0]), "holds NaN or infinity"),
+    ],
+    ids=str,
+)
+def test_what_is_no_vector_is_refused(values: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^the thing {message}"):
+        as_vectors(values, width=2, what="the thing")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 2],
+        (1.0, 2.0),
+        [[1, 2], [1, 2]],
+        np.array([1, 2], dtype=np.uint8),
+        np.array([[1, 2]], dtype=np.float16, order="F"),
+        np.array([1, 2], dtype=">f4"),
+        torch.tensor([1, 2]),
+        torch.tensor([[1.0, 2.0]], dtype=torch.float16),
+    ],
+    ids=str,
+)
+def test_every_array_of_numbers_is_taken(values: Any) -> None:
+    vectors_ND = as_vectors(values, width=2, what="the thing")
+    assert (vectors_ND.dtype, vectors_ND.flags.c_contiguous) == (np.float64, True)
+    assert vectors_ND.tolist() == [[1.0, 2.0]] * (len(values) if np.ndim(values) == 2 else 1)
+
+
+def test_vectors_are_a_copy() -> None:
+    given_ND = np.ones((1, 2))
+    as_vectors(given_ND, width=2, what="the thing")[:] = 7
+    assert (given_ND == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["rms", "layer"])
+@pytest.mark.parametrize(
+    ("residual", "message"),
+    [
+        (np.ones(1), r"the residual has shape \(1,\); the norm takes \(\.\.\., 4\)"),
+        (np.ones((4, 1)), r"shape \(4, 1\)"),
+        (1.0, r"shape \(\)"),
+        (["a"] * 4, "the residual is not an array of real numbers"),
+        ([np.inf] * 4, "the residual holds NaN or infinity"),
+    ],
+)
+def test_what_a_norm_cannot_take_is_refused(kind: Any, residual: Any, message: str) -> None:
+    norm = FinalNorm(kind, np.ones(4), None, 1e-6)
+    with pytest.raises(UsageError, match=message):
+        norm(residual)
+
+
+def test_a_norm_keeps_the_shape_of_what_it_takes() -> None:
+    norm = FinalNorm("layer", np.ones(4), np.ones(4), 1e-6)
+    for shape in ((4,), (1, 4), (3, 4), (0, 4), (2, 3, 4)):
+        assert norm(np.ones(shape)).shape == shape
+    assert norm([1, 2, 3, 4]).shape == (4,)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf, ledoit_wolf
 from unembed.indexes import rows as rows_module
 from unembed.indexes.moments import (
+    Fold,
     Moments,
     _first_equals,
+    fit_norms,
     inverse_root,
     mapped_norms,
     mean,
@@ -59,7 +61,7 @@ def test_moments_equal_those_of_numpy_and_sklearn(name: str, with_gain: bool, bl
     gain_D = np.linspace(-0.5, 2, 8) if with_gain else np.ones(8)
     ids_N = np.random.default_rng(1).permutation(len(values) - 3)
     told = Told()
-    found = moments(Rows(values, "F64"), ids_N, gain_D, done=told)
+    found = moments(Rows(values, "F64"), ids_N, Fold(gain_D), done=told)
     chosen_ND = CLOUDS[name] * gain_D
     scale = float(np.abs(chosen_ND).max())
     np.testing.assert_allclose(found.mean_D, chosen_ND.mean(axis=0), rtol=1e-12, atol=1e-12 * scale)
@@ -79,7 +81,7 @@ def test_moments_equal_those_of_numpy_and_sklearn(name: str, with_gain: bool, bl
 def test_bfloat16_rows_are_decoded_before_they_are_averaged() -> None:
     values = np.random.default_rng(2).integers(-8, 8, (90, 6)) / 4  # exact in bfloat16
     codes = (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    found = moments(Rows(codes, "BF16"), np.arange(90), np.ones(6), done=Told())
+    found = moments(Rows(codes, "BF16"), np.arange(90), Fold(), done=Told())
     fitted = LedoitWolf().fit(values)
     np.testing.assert_allclose(found.shrunk_DD(), fitted.covariance_, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(found.mean_D, fitted.location_, rtol=1e-12, atol=1e-14)
@@ -92,7 +94,7 @@ def test_rows_without_a_cloud_have_no_shrinkage() -> None:
     """One row, or equal ones: the covariance is zero, and so is what would be divided by."""
     rows = Rows(np.ones((4, 3), dtype=np.float32), "F32")
     for ids_N in np.arange(4), np.array([2]):
-        found = moments(rows, ids_N, np.ones(3), done=Told())
+        found = moments(rows, ids_N, Fold(), done=Told())
         assert (found.shrinkage, np.abs(found.shrunk_DD()).max()) == (0.0, 0.0)
 
 
@@ -145,7 +147,7 @@ def test_a_matrix_without_an_inverse_root_is_refused(matrix: NDArray[np.float64]
 
 def test_rows_fewer_than_their_width_have_a_root_once_they_are_shrunk() -> None:
     rows = Rows(CLOUDS["fewer than their width"], "F64")
-    found = moments(rows, np.arange(rows.count), np.ones(8), done=Told())
+    found = moments(rows, np.arange(rows.count), Fold(), done=Told())
     with pytest.raises(np.linalg.LinAlgError):
         inverse_root(found.covariance_DD)
     assert np.isfinite(inverse_root(found.shrunk_DD())).all()
@@ -162,7 +164,7 @@ def test_norms_under_a_map_equal_those_of_numpy(mapped: bool, block: int) -> Non
     )
     told = Told()
     found_V = mapped_norms(
-        Rows(values, "F32"), gain_D, mean_D, map_DD if mapped else None, done=told
+        Rows(values, "F32"), Fold(gain_D), mean_D, map_DD if mapped else None, done=told
     )
     placed_VD = values.astype(np.float64) * gain_D - mean_D
     placed_VD = placed_VD @ map_DD if mapped else placed_VD
@@ -190,7 +192,7 @@ def test_equal_rows_have_equal_norms_wherever_they_stand(dtype: str, block: int)
     rows = Rows(codes, dtype)
     for map_DD in (None, rng.standard_normal((37, 37))):
         norms_V = mapped_norms(
-            rows, rng.uniform(1, 2, 37), rng.standard_normal(37), map_DD, done=Told()
+            rows, Fold(rng.uniform(1, 2, 37)), rng.standard_normal(37), map_DD, done=Told()
         )
         assert len(set(bits(norms_V[equal]))) == 1
         assert len(set(bits(norms_V))) == 203 - len(equal) + 1
@@ -198,6 +200,35 @@ def test_equal_rows_have_equal_norms_wherever_they_stand(dtype: str, block: int)
     firsts_V = np.arange(203)
     firsts_V[equal] = 0
     np.testing.assert_array_equal(_first_equals(rows), firsts_V)
+
+
+@pytest.mark.parametrize("gain_D", [None, np.array([1.0, -2.0, 0.5])])
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_fold_and_its_dual_give_one_product(
+    gain_D: NDArray[np.float64] | None, centred: bool
+) -> None:
+    """And of a centred one rows' own means are of no effect."""
+    rng = np.random.default_rng(2)
+    rows_ND, residual_D = rng.standard_normal((5, 3)), rng.standard_normal(3)
+    fold = Fold(gain_D, centred=centred)
+    np.testing.assert_allclose(fold(rows_ND) @ residual_D, rows_ND @ fold.dual(residual_D))
+    if centred:
+        np.testing.assert_allclose(fold(rows_ND).mean(axis=1), 0, atol=1e-15)
+        gain = np.ones(3) if gain_D is None else gain_D
+        np.testing.assert_allclose(fold(rows_ND + 7 / gain), fold(rows_ND), atol=1e-14)
+
+
+def test_norms_are_fitted_by_least_squares() -> None:
+    rng = np.random.default_rng(4)
+    rows = Rows(rng.standard_normal((500, 6)).astype(np.float32), "F32")
+    norms_V = 3 + rows.decode(slice(None)) @ np.arange(6) + 0.1 * rng.standard_normal(500)
+    drawn = np.arange(0, 500, 500 // 24)
+    with_constant = np.column_stack([rows.decode(drawn), np.ones(len(drawn))])
+    wanted, *_ = np.linalg.lstsq(with_constant, norms_V[drawn], rcond=None)
+    fitted_D = fit_norms(rows, norms_V, np.arange(500))
+    np.testing.assert_allclose(fitted_D, wanted[:6], rtol=1e-6)
+    alike = Rows(np.ones((9, 6), dtype=np.float32), "F32")
+    assert np.isfinite(fit_norms(alike, np.ones(9), np.arange(9))).all()
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -210,11 +241,12 @@ def test_a_row_at_the_mean_has_the_norm_zero(mapped: bool) -> None:
     values[[4, 40]] = mean_D / gain_D * (1 + 2.0**-52)
     values[9] = mean_D / gain_D * (1 + 1e-9)
     map_DD = rng.standard_normal((8, 8)) if mapped else None
-    norms_V = mapped_norms(Rows(values, "F64"), gain_D, mean_D, map_DD, done=Told())
+    norms_V = mapped_norms(Rows(values, "F64"), Fold(gain_D), mean_D, map_DD, done=Told())
     assert np.flatnonzero(norms_V == 0).tolist() == [4, 40]
     assert 0 < norms_V[9] < 1e-6
     zeros = Rows(np.zeros((2, 8), dtype=np.float32), "F32")
-    assert mapped_norms(zeros, gain_D, np.zeros(8), map_DD, done=Told()).tolist() == [0.0, 0.0]
+    norms_V = mapped_norms(zeros, Fold(gain_D), np.zeros(8), map_DD, done=Told())
+    assert norms_V.tolist() == [0.0, 0.0]
 
 
 @settings(max_examples=60, deadline=None)

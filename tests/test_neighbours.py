@@ -12,16 +12,14 @@ import numpy as np
 import pytest
 import torch
 import unembed
-from unembed import Neighbours, open_head
+from unembed import open_head
 from unembed.errors import ExpressionError, UsageError
+
+from .helpers import ids
 
 Make = Callable[..., Path]
 FAMILIES = ["byte_level", "sentencepiece", "unigram", "wordpiece"]
 SPACES = ["logit", "cosine", "centred", "causal"]
-
-
-def ids(answer: Neighbours) -> list[int]:
-    return [near.id for near in answer.neighbours]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -144,20 +142,20 @@ def test_the_answer_is_gensims(make_checkpoint: Make, family: str) -> None:
         ("king", {"fold_norm": True}, "has no final norm that could be folded"),
         ("king", {"residual_norm": 0.0}, r"the residual norm is 0\.0; it must be above zero"),
         ("king", {"residual_norm": float("nan")}, "the residual norm is nan"),
-        ("king", {"residual_norm": 1e300}, r"residual norm is 1e\+300; .* 1e-30 to 1e\+30"),
+        ("king", {"residual_norm": 1e300}, r"residual norm is 1e\+300; .* 0.001 to 1e\+09"),
         ("king", {"residual_norm": 1.0, "temperature": 0.0}, r"the temperature is 0\.0"),
         ("king", {"track": "sea"}, r"track is the one text 'sea'; give a list: \['sea'\]"),
         ("king", {"track": ["sea + king"]}, "'sea \\+ king' is an expression; follow one token"),
         ("king", {"track": ['"abab"']}, "is 5 tokens of this head; follow one of them"),
-        (np.ones(15), {}, r"vector 1 has shape \(15,\); the head's is \(16,\)"),
-        (np.ones((2, 16)), {}, r"vector 1 has shape \(2, 16\)"),
-        (np.full(16, np.nan), {}, "vector 1 holds NaN or infinity, or is zero"),
-        (np.zeros(16), {}, "vector 1 holds NaN or infinity, or is zero"),
+        (np.ones(15), {}, r"vector 1 has shape \(15,\); the head takes \(16,\)"),
+        (np.ones((2, 16)), {}, "vector 1 is 2 vectors; ask with each of them"),
+        (np.full(16, np.nan), {}, "vector 1 holds NaN or infinity"),
+        (np.zeros(16), {}, "vector 1 is zero, which has no direction"),
         (np.full(16, 1e200), {}, r"vector 1 has a value of 1e\+200"),
         (np.full(16, 1e-200), {}, "vector 1 has a value of 1e-200"),
-        (np.full(16, 1e60), {}, "give a smaller norm"),
-        (["king", "man"], {}, "vector 1 is no vector of numbers"),
-        ({"king": 1}, {}, "vector 1 is no vector of numbers"),
+        (np.full(16, 1e60), {}, "those of a softmax may come to"),
+        (["king", "man"], {}, "vector 1 is not an array of real numbers"),
+        ({"king": 1}, {}, "vector 1 is not an array of real numbers"),
         (None, {}, "vector 1"),
     ],
 )
@@ -178,7 +176,7 @@ def test_long_and_short_residuals_find_the_same(make_checkpoint: Make) -> None:
     head, residual = open_head(make_checkpoint()), np.arange(1.0, 17.0)
     for space in SPACES:
         wanted = ids(head.nearest(residual, space=space))
-        for scale in (1e-80, 1e-30, 1e20):
+        for scale in (1e-80, 1e-30, 1e5):
             assert ids(head.nearest(residual * scale, space=space)) == wanted
 
 

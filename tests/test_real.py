@@ -15,7 +15,7 @@ from unembed.geometry.region import find_region
 from unembed.geometry.space import open_space
 from unembed.indexes import exact
 from unembed.indexes.faiss import MappedIndex
-from unembed.indexes.moments import moments
+from unembed.indexes.moments import Fold, moments
 from unembed.indexes.rows import Rows
 
 pytestmark = pytest.mark.real
@@ -90,7 +90,7 @@ def test_the_shrinkage_is_that_of_scikit_learn(head: Head, rows_VD: NDArray[np.f
 
     known_N = np.flatnonzero(head.vocabulary.known_V)
     theirs = ledoit_wolf_shrinkage(rows_VD[known_N])
-    ours = moments(head.rows, known_N, np.ones(head.rows.width), done=lambda *_: None)
+    ours = moments(head.rows, known_N, Fold(), done=lambda *_: None)
     assert ours.shrinkage == pytest.approx(theirs, rel=1e-9)
     assert SHRINKAGE[head.source] == pytest.approx(theirs, rel=1e-8)
 

@@ -241,5 +241,10 @@ def test_a_head_without_emoji_says_so(make_checkpoint: Make) -> None:
     path.write_text(path.read_text().replace("🐴", "hh"))
     with pytest.raises(UsageError, match=r"no token of .* is in the region 'emoji'"):
         open_head(directory).nearest("king", region="emoji")
-    with pytest.raises(UsageError, match=r"is in the region 'words - words'"):
+    with pytest.raises(UsageError, match=r"is left in the region 'words - words'"):
         open_head(directory).nearest("king", region="words", exclude_region="words")
+
+
+def test_a_pattern_that_excludes_nothing_is_refused(head: Head) -> None:
+    with pytest.raises(UsageError, match=r"in the region 'nofile\.txt'; what is neither a name"):
+        find_region(head, exclude="nofile.txt")

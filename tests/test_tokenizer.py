@@ -1,6 +1,5 @@
 """A tokenizer.json that is damaged or hostile, and the table that is kept of a good one."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from unembed.errors import VocabularyError
+from unembed.geometry.tokens.kinds import KINDS
 from unembed.geometry.tokens.tokenizer import fits, make_table
 
+from .helpers import edited
+
 Make = Callable[..., Path]
-
-
-def edited(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
-    path = directory / "tokenizer.json"
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-    return directory
 
 
 @pytest.mark.parametrize(
@@ -58,6 +52,10 @@ def edited(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
         ),
         (lambda c: c.update(decoder={"type": "WordPiece"}), "decoder.prefix is missing"),
         (lambda c: c["model"].pop("vocab"), "model.vocab is missing"),
+        (
+            lambda c: (c["model"].update(vocab={}), c.update(added_tokens=[])),
+            "it has no token: model.vocab and added_tokens are empty",
+        ),
         (lambda c: c["model"].update(vocab=7), "model.vocab is 7; it must be an object or a list"),
         (lambda c: c["model"].update(vocab=[["a", 0], 7]), "model.vocab holds 7"),
         (lambda c: c["model"].update(vocab=[[]]), r"model.vocab holds \[\]"),
@@ -119,6 +117,12 @@ def damage(name: str, place: int, value: int) -> Callable[[dict[str, Any]], None
         damage("kinds", 0, 7),
         damage("kinds", -1, 0),
         damage("known", 0, 0),
+        lambda table: table.update(
+            known=table["known"] & False,
+            kinds=np.full_like(table["kinds"], KINDS.index("padding")),
+            by_bytes=table["by_bytes"][:0],
+            by_string=table["by_string"][:0],
+        ),
         damage("lacks", 0, 5),
         damage("lacks", 0, 254),
         damage("by_bytes", 0, -1),

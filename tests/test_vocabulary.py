@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from unembed.geometry.tokens.kinds import KINDS
 from unembed.geometry.tokens.spelling import byte_alphabet
 from unembed.geometry.tokens.vocabulary import Vocabulary, display
 from unembed.indexes.store import Store
+
+from .helpers import edited
 
 Make = Callable[..., Path]
 Open = Callable[[Path], Vocabulary]
@@ -234,14 +237,6 @@ def test_what_is_displayed_does_no_harm(text: str, shown: str) -> None:
     assert display(text) == shown
 
 
-def edited(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
-    path = directory / "tokenizer.json"
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-    return directory
-
-
 def test_an_added_token_may_take_the_place_of_another(make_checkpoint: Make) -> None:
     def edit(content: dict[str, Any]) -> None:
         content["added_tokens"].append({"id": 5, "content": "<mine>", "special": True})
@@ -275,6 +270,20 @@ def test_every_replacement_of_a_decoder_counts(
 def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(VocabularyError, match=r"the head's tokenizer is needed: .*tokenizer\.json"):
         Vocabulary.open(tmp_path / "tokenizer.json", rows=3, store=Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("changed", ["importlib.metadata.version", "unicodedata.unidata_version"])
+def test_kinds_are_made_again_of_another_unicode(
+    open_vocabulary: Open, make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    directory = make_checkpoint()
+    before = open_vocabulary(directory)
+    monkeypatch.setitem(sys.modules, "regex", None)  # its version is told without loading it
+    other = "0.0" if "unidata" in changed else lambda name: f"{name} 0.0"
+    monkeypatch.setattr(changed, other)
+    after = open_vocabulary(directory)
+    assert before.key != after.key
+    assert len(list((directory / "store").glob("vocabulary-*"))) == 2
 
 
 def test_a_second_opening_does_not_parse_the_tokenizer(

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ExpressionError, UsageError
 from ...indexes.rows import norm
+from ...indexes.vectors import as_vectors
 from ..heads.unembedding import Unembedding
 from ..space import Space
 from .concept import LARGEST, SMALLEST, Concept, unit_vector
@@ -152,23 +153,20 @@ def of_residual(residual: ArrayLike, *, space: Space, expression: str) -> Concep
     >>> of_residual(2 * np.ones(640), space=space, expression="ones").residual_norm
     50.59644256269407
     """
-    try:
-        residual_D = np.asarray(residual, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{expression} is no vector of numbers: {error}") from error
-    width = len(space.gain_D)
-    if residual_D.shape != (width,):
-        raise UsageError(f"{expression} has shape {residual_D.shape}; the head's is ({width},)")
-    if not np.isfinite(residual_D).all() or not residual_D.any():
-        raise UsageError(f"{expression} holds NaN or infinity, or is zero")
+    residuals_ND = as_vectors(residual, width=space.width, what=expression)
+    if np.ndim(residual) != 1:
+        raise UsageError(f"{expression} is {len(residuals_ND)} vectors; ask with each of them")
+    residual_D = residuals_ND[0]
+    if not residual_D.any():
+        raise UsageError(f"{expression} is zero, which has no direction")
     if not SMALLEST <= np.abs(residual_D).max() <= LARGEST:
         raise UsageError(
             f"{expression} has a value of {np.abs(residual_D).max():g}; the largest of a vector "
             f"lies between {SMALLEST:g} and {LARGEST:g}: scale it"
         )
-    vector_D = space.meet(residual_D)
+    vector_D, seen_D = space.meet(residual_D), space.fold.seen(residual_D)
     length = float(norm(vector_D))
-    return Concept(expression, space, (), vector_D, length, float(norm(residual_D)))
+    return Concept(expression, space, (), vector_D, length, float(norm(seen_D)))
 
 
 def _check_pieces(pieces: str) -> None:

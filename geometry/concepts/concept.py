@@ -63,6 +63,10 @@ class Concept:
         """Add two concepts of one space."""
         return self._joined(other, "+", self.vector_D + self._of_same_space(other).vector_D)
 
+    def __radd__(self, other: int) -> "Concept":
+        """Be the first of a sum: `sum` starts with 0."""
+        return self if other == 0 else NotImplemented
+
     def __sub__(self, other: "Concept") -> "Concept":
         """Subtract a concept of the same space."""
         return self._joined(other, "-", self.vector_D - self._of_same_space(other).vector_D)
@@ -190,7 +194,7 @@ def unit_vector(
     length = float(norm(vector_D))
     if length <= max(_ROUNDING * terms_norm, SMALLEST):
         raise ExpressionError(
-            "it comes out at zero, which has no direction; change its names",
+            "it comes out at zero, which has no direction; change its names or weights",
             expression=expression,
             column=column,
         )

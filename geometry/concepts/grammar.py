@@ -39,7 +39,7 @@ STAR: "*"
 SLASH: "/"
 NUMBER: /[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?/
 FUNCTION.2: /[\p{L}_][\p{L}\p{M}\p{N}_]*(?=\s*\()/
-WORD: /\p{L}[\p{L}\p{M}\p{N}_'’]*(-[\p{L}\p{M}\p{N}_'’]+)*/
+WORD: /\p{L}[\p{L}\p{M}\p{N}_'’·\u200C\u200D]*(-[\p{L}\p{M}\p{N}_'’·\u200C\u200D]+)*/
 ID: /\#[0-9]+/
 PHRASE: /"([^"\\]|\\.)*"|'([^'\\]|\\.)*'/
 EMOJI.3: /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0020-\U000E007F]+/
@@ -49,7 +49,7 @@ EMOJI.3: /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0020-\U000E007F]+/
 """
 
 _SPOKEN = {
-    "SIGN": "+ or -",
+    "SIGN": "+, -",
     "STAR": "*",
     "SLASH": "/",
     "NUMBER": "a number",
@@ -80,6 +80,11 @@ class Name:
         The word, the emoji, the phrase without its quotes, the digits, the vocabulary's string.
     column : int
         Where it starts, counted from 1.
+
+    Examples
+    --------
+    >>> parse('"hot dog"')
+    Name(kind='phrase', text='hot dog', column=1)
     """
 
     kind: str
@@ -89,14 +94,26 @@ class Name:
 
 @dataclass(frozen=True)
 class Sum:
-    """Nodes, each with its weight."""
+    """Nodes, each with its weight.
+
+    Examples
+    --------
+    >>> [weight for weight, _ in parse("2*king - man/4").terms]
+    [2.0, -0.25]
+    """
 
     terms: tuple[tuple[float, "Node"], ...]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A function of nodes: ``mean`` of one or more, ``unit`` of one."""
+    """A function of nodes: ``mean`` of one or more, ``unit`` of one.
+
+    Examples
+    --------
+    >>> parse("unit(sea)")
+    Call(function='unit', arguments=(Name(kind='word', text='sea', column=6),), column=1)
+    """
 
     function: str
     arguments: tuple["Node", ...]
@@ -301,6 +318,8 @@ def _explain(error: UnexpectedInput, expression: str) -> ExpressionError:
         hint = "; its closing quote is missing"
     elif "SIGN" in expected and "STAR" in expected:
         hint = "; a phrase of several words stands in quotes"
+    elif expected == {"STAR"}:
+        hint = "; a number that is a name stands in quotes"
     return ExpressionError(
         f"{found} cannot stand here; {could} could{hint}", expression=expression, column=place + 1
     )

@@ -38,6 +38,13 @@ class Resolved:
         writes the name alone; ``pieces_mean``, ``pieces_sum``, ``pieces_first``, ``pieces_last``:
         the tokens that the tokenizer splits it into, and what was made of them; ``id`` and
         ``token``: the token that was named by its id or by its own string.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> (name,) = unembed.open_head("demo").concept("seahorse").resolved
+    >>> name.token_ids, name.tokens, name.method
+    ((636, 235510), ('▁se', 'ahorse'), 'pieces_mean')
     """
 
     text: str

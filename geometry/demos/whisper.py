@@ -44,10 +44,28 @@ _TOKENIZER_CONFIG = {"tokenizer_class": "PreTrainedTokenizerFast"}
 def convert(pieces: Path, checkpoint: Path, progress: Progress) -> None:
     """Write the head, norm, configuration and tokenizer of ``pieces/model.bin``.
 
+    Parameters
+    ----------
+    pieces : Path
+        A directory with ``model.bin`` (CTranslate2, version 6) and ``tokenizer.json``.
+    checkpoint : Path
+        A directory to write in.
+    progress : callable
+        Is told ``(step, done, total)``.
+
     Raises
     ------
     ConversionError
-        The head could not be written.
+        The head could not be written, or ``model.bin`` is of another version.
+
+    Examples
+    --------
+    >>> import struct, tempfile
+    >>> pieces = Path(tempfile.mkdtemp())
+    >>> _ = (pieces / "model.bin").write_bytes(struct.pack("<I", 5))
+    >>> convert(pieces, pieces, lambda step, done, total: None)
+    Traceback (most recent call last):
+    unembed.errors.ConversionError: model.bin is of CTranslate2 version 5, not 6
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file

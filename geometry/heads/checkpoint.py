@@ -35,6 +35,9 @@ class Checkpoint:
         Where that is or would be.
     files : mapping of str to Path
         The file of every tensor, by the tensor's name.
+    elsewhere : frozenset of str
+        The model's tensors that are in none of these files, as the index beside says, where `path`
+        is one shard of several.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class Checkpoint:
     config: Mapping[str, Any]
     config_path: Path
     files: Mapping[str, Path]
+    elsewhere: frozenset[str] = frozenset()
     _opened: dict[Path, TensorFile] = field(default_factory=dict)
 
     @classmethod
@@ -88,23 +92,16 @@ class Checkpoint:
         config_path = path.parent / CONFIG
         config = _config(config_path) if required or config_path.exists() else {}
         file = TensorFile.open(path)
-        return cls(path, config, config_path, dict.fromkeys(file.entries, path), {path: file})
+        files = dict.fromkeys(file.entries, path)
+        elsewhere = frozenset() if required else _elsewhere(path)
+        return cls(path, config, config_path, files, elsewhere, {path: file})
 
     @classmethod
     def _of_index(cls, path: Path) -> "Checkpoint":
         """Read which shard holds which tensor; none is opened."""
         config_path = path.parent / CONFIG
         config = _config(config_path)
-        shards = read_json(path, limit=_INDEX_LIMIT).get("weight_map")
-        if not isinstance(shards, dict) or not shards:
-            raise CheckpointError(f"{path}: it has no weight_map from tensors to files")
-        for name, shard in shards.items():
-            if not isinstance(shard, str) or not _is_plain(shard):
-                raise CheckpointError(
-                    f"{path}: tensor {name!r} is said to be in {shard!r}; the name of a file in "
-                    "the same directory is expected"
-                )
-        files = {name: path.parent / shard for name, shard in shards.items()}
+        files = {name: path.parent / shard for name, shard in _weight_map(path).items()}
         return cls(path, config, config_path, files)
 
     def file(self, name: str) -> TensorFile:
@@ -155,6 +152,29 @@ class Checkpoint:
 def _config(path: Path) -> dict[str, Any]:
     """Read the configuration."""
     return read_json(path, limit=_CONFIG_LIMIT)
+
+
+def _weight_map(path: Path) -> dict[str, str]:
+    """Read which shard holds which tensor."""
+    shards = read_json(path, limit=_INDEX_LIMIT).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise CheckpointError(f"{path}: it has no weight_map from tensors to files")
+    for name, shard in shards.items():
+        if not isinstance(shard, str) or not _is_plain(shard):
+            raise CheckpointError(
+                f"{path}: tensor {name!r} is said to be in {shard!r}; the name of a file in "
+                "the same directory is expected"
+            )
+    return shards
+
+
+def _elsewhere(path: Path) -> frozenset[str]:
+    """Give the tensors that the other shards hold, where the index beside a file lists it."""
+    index = path.parent / INDEX
+    shards = _weight_map(index) if index.exists() else {}
+    if path.name not in shards.values():
+        return frozenset()
+    return frozenset(name for name, shard in shards.items() if shard != path.name)
 
 
 def _is_plain(name: str) -> bool:

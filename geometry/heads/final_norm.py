@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import UsageError
+from ...indexes.vectors import as_numbers
 
 # Vectors of width D.
 
@@ -41,20 +44,30 @@ class FinalNorm:
     bias_D: NDArray[np.float64] | None = field(repr=False)
     epsilon: float
 
-    def __call__(self, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, residuals: ArrayLike) -> NDArray[np.float64]:
         """Normalise residuals.
 
         Parameters
         ----------
-        residuals : ndarray
+        residuals : array_like
             Shape (..., D): what leaves the last layer.
 
         Returns
         -------
         ndarray of float64
             Of the same shape: what meets the head.
+
+        Raises
+        ------
+        UsageError
+            They are of another width, or no finite numbers (see `as_numbers`).
         """
-        values = np.asarray(residuals, dtype=np.float64)
+        values = as_numbers(residuals, what="the residual")
+        width = len(self.weight_D)
+        if values.shape[-1:] != (width,):
+            raise UsageError(
+                f"the residual has shape {values.shape}; the norm takes (..., {width})"
+            )
         if self.kind == "layer":
             values = values - values.mean(axis=-1, keepdims=True)
         scale = np.sqrt(np.square(values).mean(axis=-1, keepdims=True) + self.epsilon)

@@ -1,6 +1,7 @@
 """Which tensors of a checkpoint are the head, its bias and the norm before it."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,76 +14,13 @@ from ...indexes.rows import Rows
 from .architecture import Architecture
 from .checkpoint import Checkpoint
 from .final_norm import FinalNorm
+from .tensor_names import EMBEDDINGS, GAINS, HEADS, HEADS_BY_SHAPE, matches, norm_name, tower
+
+_log = logging.getLogger("unembed")
 
 # V rows of width D.
 
-# Names end so, after any path of modules that is not one layer's or another tower's.
-_HEADS = (
-    "lm_head",
-    "lm_head.decoder",
-    "lm_head.out_proj",
-    "predictions.decoder",
-    "generator_lm_head",
-    "vocab_projector",
-    "embed_out",
-    "unembed",
-    "output_projection",
-    "lm_loss",
-    "pred_layer.proj",
-)
-# Other things have these names too: they must have as many rows as the model has tokens.
-_HEADS_BY_SHAPE = (
-    "output",
-    "output_layer",
-    "proj_out",
-    "head",
-    "decoder",
-    "head.decoder",
-    "mlm_score.decoder",
-    "ff_out",
-)
-_EMBEDDINGS = (
-    "embed_tokens",
-    "wte",
-    "embed_in",
-    "word_embeddings",
-    "word_embedding",
-    "tok_embeddings",
-    "tokens_embed",
-    "embeddings",
-    "embedding",
-    "shared",
-    "w",
-)
-# The norm of a head that has a layer of its own.
-_HEAD_NORMS = (
-    "cls.predictions.transform.LayerNorm",
-    "lm_head.layer_norm",
-    "lm_head.norm",
-    "generator_predictions.LayerNorm",
-    "vocab_layer_norm",
-    "predictions.LayerNorm",
-    "lm_predictions.lm_head.LayerNorm",
-    "projection_head.norm",
-    "head.norm",
-)
-# The last norm of a stack, beside its embedding.
-_NORMS = (
-    "norm",
-    "ln_f",
-    "final_layer_norm",
-    "final_layernorm",
-    "norm_f",
-    "final_norm",
-    "layer_norm",
-    "layernorm",
-    "ln_out",
-    "embedding_norm",
-)
-# A gain's name and its bias's; the second are TensorFlow's, in the oldest checkpoints of BERT.
-_GAINS = {"weight": "bias", "gamma": "beta"}
 _COMPARED = 64  # rows
-_OTHER_TOWERS = ("audio", "code", "image", "mtp", "patcher", "speech", "talker", "token2wav", "vis")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +44,14 @@ class HeadTensor:
         known.
     architecture : Architecture
         What the configuration says.
+
+    Examples
+    --------
+    >>> from unembed.geometry.demos.demo import demo_directory
+    >>> from unembed.indexes.store import cache_directory
+    >>> found = find_head(demo_directory("demo", cache_directory()))
+    >>> found.name, found.rows.count, found.bias_V, found.final_norm.kind
+    ('model.embed_tokens.weight', 262144, None, 'rms')
     """
 
     path: Path
@@ -121,20 +67,23 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
     """Find the head of a checkpoint, by its configuration and by names and shapes.
 
     A head of its own is taken where there is one, be the model tied or not: transformers does not
-    tie over a head whose values differ. Else it is the input embedding, unless the configuration
-    says that the head is not tied. A decoder's is taken before an encoder's.
+    tie over a head whose values differ, and a warning tells of it. Else it is the input embedding,
+    unless the configuration says that the head is not tied. A decoder's is taken before an
+    encoder's.
 
     Parameters
     ----------
     source : Path
-        A checkpoint directory or a safetensors file.
+        A checkpoint directory or a safetensors file. Of a shard of a larger checkpoint, only a
+        tensor that is named is taken: the head may be in another.
     tensor : str, optional
         The matrix to take, whatever its name.
 
     Raises
     ------
     UsageError
-        `tensor` is not there, or several tensors could be meant and it is not given.
+        `tensor` is not there; or it is not given, and several tensors could be meant or the file
+        is one shard of several.
     CheckpointError
         A file is missing or damaged, no tensor is known as a head, or a tensor does not fit.
 
@@ -154,7 +103,7 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
         name, tied = tensor, _is_tied_by_name(checkpoint, architecture, tensor)
     _refuse_scaled(checkpoint, name)
     rows = Rows.of(checkpoint.file(name), name)
-    norm = _norm_name(checkpoint.files, name)
+    norm = norm_name(checkpoint.files, name)
     if tensor is not None and norm and checkpoint.entry(norm).shape != (rows.width,):
         norm = None  # it stands before another matrix
     return HeadTensor(
@@ -170,16 +119,21 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
 
 def _find(checkpoint: Checkpoint, architecture: Architecture) -> tuple[str, bool]:
     """Give the head's name and whether it is tied."""
-    own = _pick(checkpoint, architecture, _HEADS) or _pick(
-        checkpoint, architecture, _HEADS_BY_SHAPE, by_shape=True
+    if checkpoint.elsewhere:
+        raise UsageError(
+            f"{checkpoint.path}: a shard of a larger checkpoint: open its directory, or take a "
+            "tensor of this file with --tensor NAME (tensor= in Python)"
+        )
+    own = _pick(checkpoint, architecture, HEADS) or _pick(
+        checkpoint, architecture, HEADS_BY_SHAPE, by_shape=True
     )
     if own is not None:
-        return own, architecture.tied is True and _equals_embedding(checkpoint, own)
+        return own, architecture.tied is True and _equals_embedding(checkpoint, architecture, own)
     embedding = None
     if architecture.tied is not False:
-        embedding = _pick(checkpoint, architecture, _EMBEDDINGS)
+        embedding = _pick(checkpoint, architecture, EMBEDDINGS)
     if embedding is None:
-        endings = _HEADS if architecture.tied is False else (*_HEADS, *_EMBEDDINGS)
+        endings = HEADS if architecture.tied is False else (*HEADS, *EMBEDDINGS)
         said = f" ({checkpoint.config_path.name} says that it is not tied)"
         raise CheckpointError(
             f"{checkpoint.path}: none of its tensors is known as a head: "
@@ -197,12 +151,8 @@ def _pick(
     by_shape: bool = False,
 ) -> str | None:
     """Give the one weight of such a name that fits the configuration, or None without any."""
-    named = _matches(checkpoint.files, endings)
-    best = [name for name in named if _tower(name) == _tower(named[0])]
-    fitting = [name for name in best if _fits(checkpoint, architecture, name)]
-    if by_shape and fitting and architecture.vocabulary is None:
-        shapes = {checkpoint.entry(name).shape for name in _matches(checkpoint.files, _EMBEDDINGS)}
-        fitting = [name for name in fitting if not shapes or checkpoint.entry(name).shape in shapes]
+    best = _best(checkpoint, endings)
+    fitting = _fitting(checkpoint, architecture, best, by_shape=by_shape)
     if best and not fitting and not by_shape:
         raise CheckpointError(
             f"{checkpoint.files[best[0]]}: tensor {best[0]!r} has shape "
@@ -219,26 +169,21 @@ def _pick(
     return fitting[0] if fitting else None
 
 
-def _matches(names: Iterable[str], endings: Sequence[str], kind: str = "weight") -> list[str]:
-    """Give names that end so, a decoder's first; those of layers and other towers are left out."""
-    tails = tuple(f".{ending}.{kind}" for ending in endings)
-    found = [
-        name
-        for name in names
-        if f".{name}".endswith(tails)
-        and not any(
-            module.isdigit() or module.startswith(_OTHER_TOWERS) for module in name.split(".")
-        )
-    ]
-    return sorted(found, key=_tower)
+def _best(checkpoint: Checkpoint, endings: Sequence[str]) -> list[str]:
+    """Give the weights of such a name that are of the first standing."""
+    named = matches(checkpoint.files, endings)
+    return [name for name in named if tower(name) == tower(named[0])]
 
 
-def _tower(name: str) -> int:
-    """Rank a decoder before what is shared before an encoder."""
-    modules = name.split(".")[:-2]
-    if any(module.endswith("decoder") for module in modules):
-        return 0
-    return 2 if any(module.endswith("encoder") for module in modules) else 1
+def _fitting(
+    checkpoint: Checkpoint, architecture: Architecture, names: list[str], *, by_shape: bool = False
+) -> list[str]:
+    """Keep names whose shapes fit the configuration, or an embedding where it tells no rows."""
+    fitting = [name for name in names if _fits(checkpoint, architecture, name)]
+    if not (by_shape and fitting and architecture.vocabulary is None):
+        return fitting
+    shapes = {checkpoint.entry(name).shape for name in matches(checkpoint.files, EMBEDDINGS)}
+    return [name for name in fitting if not shapes or checkpoint.entry(name).shape in shapes]
 
 
 def _fits(checkpoint: Checkpoint, architecture: Architecture, name: str) -> bool:
@@ -266,16 +211,26 @@ def _matrices(checkpoint: Checkpoint) -> str:
     return f"its matrices are {', '.join(names[:20]) or 'none'}"
 
 
-def _equals_embedding(checkpoint: Checkpoint, own: str) -> bool:
-    """Tell whether a head that should be tied has the embedding's values, by some of its rows."""
-    embedding = next(iter(_matches(checkpoint.files, _EMBEDDINGS)), None)
-    if embedding is None:
+def _equals_embedding(checkpoint: Checkpoint, architecture: Architecture, own: str) -> bool:
+    """Tell whether a head that should be tied is the embedding; warn of one that is not."""
+    embeddings = _fitting(checkpoint, architecture, _best(checkpoint, EMBEDDINGS))
+    if not embeddings or any(_are_equal(checkpoint, own, other) for other in embeddings):
         return True
-    one, other = checkpoint.entry(own), checkpoint.entry(embedding)
-    if (one.dtype, one.shape) != (other.dtype, other.shape):
+    _log.warning(
+        "%s ties the head to the embedding, but %r and %r differ: %r is taken, as transformers "
+        "does; --tensor %r (tensor= in Python) takes the other",
+        *(checkpoint.config_path, own, embeddings[0], own, embeddings[0]),
+    )
+    return False
+
+
+def _are_equal(checkpoint: Checkpoint, own: str, other: str) -> bool:
+    """Tell whether two matrices are the same, by some of their rows."""
+    entries = [checkpoint.entry(name) for name in (own, other)]
+    if entries[0].dtype != entries[1].dtype or entries[0].shape != entries[1].shape:
         return False
-    ids = np.linspace(0, one.shape[0] - 1, _COMPARED, dtype=np.int64)
-    codes = [Rows.of(checkpoint.file(name), name).codes_VD[ids] for name in (own, embedding)]
+    ids = np.linspace(0, entries[0].shape[0] - 1, _COMPARED, dtype=np.int64)
+    codes = [Rows.of(checkpoint.file(name), name).codes_VD[ids] for name in (own, other)]
     return codes[0].tobytes() == codes[1].tobytes()
 
 
@@ -285,14 +240,17 @@ def _is_tied_by_name(checkpoint: Checkpoint, architecture: Architecture, tensor:
         raise UsageError(f"{checkpoint.path}: no tensor {tensor!r}; {_matrices(checkpoint)}")
     return (
         architecture.tied is not False
-        and tensor in _matches(checkpoint.files, _EMBEDDINGS)
-        and not _matches(checkpoint.files, _HEADS)
+        and tensor in matches(checkpoint.files, EMBEDDINGS)
+        and not matches(checkpoint.files, HEADS)
+        and not matches(checkpoint.elsewhere, [*HEADS, *HEADS_BY_SHAPE])
+        and not _fitting(checkpoint, architecture, _best(checkpoint, HEADS_BY_SHAPE), by_shape=True)
     )
 
 
 def _refuse_scaled(checkpoint: Checkpoint, name: str) -> None:
     """Refuse rows that are not themselves: a quantised head's, with their scales beside them."""
-    beside = name.removesuffix("weight")
+    # All that is in the module of a weight; of a name that is no module's, what continues it.
+    beside = (name.removesuffix("weight"),) if "." in name else (f"{name}.", f"{name}_")
     for other in checkpoint.files:
         if other.startswith(beside) and ("scale" in other or "absmax" in other):
             raise CheckpointError(
@@ -309,38 +267,12 @@ def _bias(
     names = [f"{module}.bias", f"{module.removesuffix('.decoder')}.bias"]
     found = [bias for bias in names if bias in checkpoint.files]
     if tied:
-        parents = [ending.removesuffix(".decoder") for ending in _HEADS]
-        found += _matches(checkpoint.files, [*_HEADS, *parents], "bias")
-        for bias in _matches(checkpoint.files, _HEADS_BY_SHAPE, "bias"):
+        parents = [ending.removesuffix(".decoder") for ending in HEADS]
+        found += matches(checkpoint.files, [*HEADS, *parents], "bias")
+        for bias in matches(checkpoint.files, HEADS_BY_SHAPE, "bias"):
             found += [bias] if checkpoint.entry(bias).shape == (count,) else []
     found += [name for name in checkpoint.files if f".{name}".endswith(".final_logits_bias")]
     return checkpoint.vector(found[0], count) if found else None
-
-
-def _norm_name(names: Iterable[str], head: str) -> str | None:
-    """Give the final norm's weight: the head's own, else that beside the embedding, else the one.
-
-    None where there is none, or several with nothing to tell them apart.
-    """
-    known = set(names)
-    of_head = [found for gain in _GAINS for found in _matches(known, _HEAD_NORMS, gain)]
-    if of_head or _has_layers(head):
-        return min(of_head, default=None)
-    for embedding in dict.fromkeys([head, *_matches(names, _EMBEDDINGS)]):
-        stack = embedding.split(".")[:-2]
-        stack = stack[:-1] if stack[-1:] == ["embeddings"] else stack
-        for place in ([*stack, "decoder"], [*stack, "text_decoder"], stack):
-            for norm in _NORMS:
-                weight = ".".join([*place, norm, "weight"])
-                if weight in known:
-                    return weight
-    alone = [name for name in _matches(known, _NORMS) if ".embeddings." not in f".{name}"]
-    return alone[0] if len(alone) == 1 else None
-
-
-def _has_layers(head: str) -> bool:
-    """Tell whether a head is the last layer of a module of several, as in masked models."""
-    return head.endswith(".decoder.weight")
 
 
 def _final_norm(
@@ -354,7 +286,7 @@ def _final_norm(
         return FinalNorm(kind, np.ones(width), None, architecture.epsilon(kind))
     weight_D = checkpoint.vector(name, width) + architecture.gain_offset
     module, _, gain = name.rpartition(".")
-    bias = f"{module}.{_GAINS[gain]}"
+    bias = f"{module}.{GAINS[gain]}"
     bias_D = checkpoint.vector(bias, width) if bias in checkpoint.files else None
     kind = architecture.kind or ("rms" if bias_D is None else "layer")
     return FinalNorm(kind, weight_D, bias_D, architecture.epsilon(kind))

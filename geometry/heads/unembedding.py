@@ -12,8 +12,9 @@ from ...errors import CheckpointError, UsageError
 from ...indexes.faiss import MappedIndex
 from ...indexes.progress import Progress
 from ...indexes.rows import Rows
-from ...indexes.store import Store, cache_directory, fits, store_of
+from ...indexes.store import Arrays, Store, cache_directory, fits, store_of
 from ...indexes.tensors import fingerprint
+from ...indexes.vectors import as_vectors
 from ..demos.demo import DEMOS, demo_directory
 from ..tokens.vocabulary import TOKENIZER, Vocabulary
 from .final_norm import FinalNorm
@@ -160,12 +161,19 @@ class Unembedding:
         kept = self.store.arrays(
             "norms",
             self.key,
-            lambda: {"norms": self.rows.norms()},
+            self._norms,
             lambda kept: (
                 fits(kept, {"norms": (self.rows.count,)}) and bool(np.all(kept["norms"] >= 0))
             ),
         )
         return kept["norms"]
+
+    def _norms(self) -> Arrays:
+        """Derive the norms; say whose rows are damaged."""
+        try:
+            return {"norms": self.rows.norms()}
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.path}: {self.tensor!r}: {error}") from error
 
     @cached_property
     def index(self) -> MappedIndex:
@@ -201,7 +209,7 @@ class Unembedding:
         Raises
         ------
         UsageError
-            The vectors are not of the head's width, or hold NaN or infinity.
+            They are no such vectors, or hold NaN or infinity (see `as_vectors`).
         CheckpointError
             A row of the head holds NaN or infinity.
 
@@ -211,7 +219,7 @@ class Unembedding:
         >>> head.logits(np.zeros(640)).shape
         (262144,)
         """
-        hidden_ND = self._vectors(hidden)
+        hidden_ND = as_vectors(hidden, width=self.rows.width, what="the hidden state")
         logits_NV = np.empty((len(hidden_ND), self.rows.count))
         with np.errstate(invalid="ignore", over="ignore"):  # judged below
             for places, block_ND in self.rows.blocks(np.arange(self.rows.count)):
@@ -247,21 +255,3 @@ class Unembedding:
         shape = f"{self.rows.count:,} x {self.rows.width:,} {self.rows.dtype}"
         tied = ", tied" if self.tied else ""
         return f"{type(self).__name__}({self.source!r}, {self.tensor}, {shape}{tied})"
-
-    def _vectors(self, hidden: ArrayLike) -> NDArray[np.float64]:
-        """Check vectors that are to meet the rows, and give them as (N, D)."""
-        try:
-            given = np.asarray(hidden)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"the hidden state is not an array of numbers: {error}") from error
-        if given.dtype.kind not in "iuf":
-            raise UsageError(f"the hidden state is not an array of numbers but of {given.dtype}")
-        vectors = given.astype(np.float64)
-        if vectors.ndim not in {1, 2} or vectors.shape[-1] != self.rows.width:
-            raise UsageError(
-                f"the hidden state has shape {vectors.shape}; the head takes ({self.rows.width},) "
-                f"or (N, {self.rows.width})"
-            )
-        if not np.isfinite(vectors).all():
-            raise UsageError("the hidden state holds NaN or infinity")
-        return vectors.reshape(-1, self.rows.width)

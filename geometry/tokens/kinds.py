@@ -1,7 +1,9 @@
 """What kind of thing a token is, and how many bytes it lacks to be text."""
 
 import re
+import unicodedata
 from functools import cache
+from importlib import metadata
 from typing import Any
 
 # A token's code is the place of its kind here.
@@ -82,6 +84,22 @@ def lacks_of(written: bytes) -> int:
         length = 2 if cut[0] < 0xE0 else 3 if cut[0] < 0xF0 else 4
         return front + length - len(cut)
     return front
+
+
+def unicode_versions() -> tuple[str, str]:
+    """Give the versions of what kinds depend on beside the token, for a cache's key.
+
+    Returns
+    -------
+    tuple of str
+        That of the regex library, which is not loaded for it, and of Python's Unicode.
+
+    Examples
+    --------
+    >>> unicode_versions() == unicode_versions()
+    True
+    """
+    return metadata.version("regex"), unicodedata.unidata_version
 
 
 def kind_of(

@@ -91,7 +91,7 @@ def make_table(path: Path, rows: int) -> Arrays:
     ------
     VocabularyError
         The file is missing or damaged, a part of it is not as it should be (the message names the
-        part), its decoder is not known, or it has ids beyond the rows.
+        part), its decoder is not known, or it has no token or ids beyond the rows.
 
     Examples
     --------
@@ -120,8 +120,13 @@ def make_table(path: Path, rows: int) -> Arrays:
         raise VocabularyError(
             f"{path}: not a tokenizer of a kind that is known: {error}"
         ) from error
-    for id_ in (min(strings, default=0), max(strings, default=0)):
-        if not 0 <= id_ < max(rows, 1):
+    if not strings:
+        raise VocabularyError(
+            f"{path}: it has no token: model.vocab and added_tokens are empty; a head's tokenizer "
+            "has at least one"
+        )
+    for id_ in (min(strings), max(strings)):
+        if not 0 <= id_ < rows:
             raise VocabularyError(
                 f"{path}: token id {id_:,} has no row: the head has {rows:,} rows; "
                 "is this tokenizer of another model?"
@@ -148,6 +153,7 @@ def fits(table: Arrays, rows: int) -> bool:
         and _ascending(table["written_starts"], rows, table["written"].size)
         and len(kinds_V) == len(lacks_V) == rows
         and bool(np.all(kinds_V < len(KINDS)))
+        and bool(np.any(table["known"]))
         and bool(np.all((kinds_V != _PADDING) == table["known"]))
         and bool(np.all((lacks_V >= NEVER) & (lacks_V <= MOST_LACKED)))
         and len(unknown) == 1

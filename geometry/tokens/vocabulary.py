@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import CheckpointError, UsageError, VocabularyError
 from ...indexes.store import Store
 from ...indexes.tensors import fingerprint
-from .kinds import KINDS, NEVER
+from .kinds import KINDS, NEVER, unicode_versions
 from .tokenizer import Packed, fits, make_table
 
 if TYPE_CHECKING:
@@ -96,10 +96,11 @@ class Vocabulary:
         Raises
         ------
         VocabularyError
-            The file is missing or damaged, its kind is not known, or it has ids beyond the rows.
+            The file is missing or damaged, its kind is not known, or it has no token or ids
+            beyond the rows.
         """
         try:
-            key = repr((_FORMAT, fingerprint(path), rows))
+            key = repr((_FORMAT, fingerprint(path), rows, unicode_versions()))
         except CheckpointError as error:
             raise VocabularyError(f"the head's tokenizer is needed: {error}") from error
         table = store.arrays(

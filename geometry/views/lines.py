@@ -10,19 +10,56 @@ from ..answer import Neighbour, Neighbours
 
 
 def json_lines(answers: Iterable[Neighbours]) -> Iterator[str]:
-    """Give an object a query, on a line each; floats in full."""
+    """Give an object a query, on a line each; floats in full.
+
+    Parameters
+    ----------
+    answers : iterable of Neighbours
+        One a query.
+
+    Yields
+    ------
+    str
+        JSON, without its line end.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> (line,) = json_lines([unembed.open_head("demo").nearest("sea", top=1)])
+    >>> line[:50]
+    '{"schema": 1, "source": "demo", "expression": "sea'
+    """
     for answer in answers:
         yield json.dumps(answer.to_dict(), ensure_ascii=False)
 
 
 def csv_lines(answers: Iterable[Neighbours]) -> Iterator[str]:
-    """Give a header, then a row a neighbour, led by its query; floats in full, null empty."""
+    """Give a header, then a row a neighbour, led by its query; floats in full, null empty.
+
+    Parameters
+    ----------
+    answers : iterable of Neighbours
+        One a query.
+
+    Yields
+    ------
+    str
+        A row as RFC 4180 has it, without its line end.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> header, row = csv_lines([unembed.open_head("demo").nearest("sea", top=1)])
+    >>> row.split(",")[:9]
+    ['demo', 'sea', 'causal', 'cosine', '', '1', '12991', '▁Sea', ' Sea']
+    """
     names = [field.name for field in fields(Neighbour)]
-    yield _row(["source", "expression", "space", "score_kind", "region", *names])
+    yield _row(["source", "expression", "space", "score_kind", "region", "list", *names])
     for answer in answers:
         asked = [answer.source, answer.expression, answer.space, answer.score, answer.region]
-        for near in answer.neighbours:
-            yield _row([*asked, *asdict(near).values()])
+        for name in ("neighbours", "tracked"):
+            for near in getattr(answer, name):
+                yield _row([*asked, name, *asdict(near).values()])
 
 
 def _row(values: list[object]) -> str:

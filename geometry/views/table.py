@@ -15,7 +15,28 @@ from ..tokens.vocabulary import Vocabulary, display
 
 
 def neighbours_table(answer: Neighbours, vocabulary: Vocabulary) -> Group:
-    """Draw an answer: what was searched, how names were read, the snap, then a row a neighbour."""
+    """Draw an answer: what was searched, how names were read, the snap, then a row a neighbour.
+
+    Parameters
+    ----------
+    answer : Neighbours
+        What is drawn.
+    vocabulary : Vocabulary
+        Writes texts so that they harm no terminal.
+
+    Returns
+    -------
+    rich.console.Group
+        For a console to print.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> head = unembed.open_head("demo")
+    >>> table = neighbours_table(head.nearest("sea", top=1), head.vocabulary)
+    >>> print(table.renderables[0])
+    sea: demo, all tokens, cosine in the causal space
+    """
     where = f"the region {answer.region}" if answer.region else "all tokens"
     how = f"{answer.score} in the {answer.space} space"
     lines = [f"{answer.expression}: {answer.source}, {where}, {how}"]
@@ -73,16 +94,51 @@ def _table(neighbours: Sequence[Neighbour], vocabulary: Vocabulary) -> Table:
 
 
 def info_table(info: Info) -> Group:
-    """Draw what was found in a source."""
+    """Draw what was found in a source.
+
+    Parameters
+    ----------
+    info : Info
+        What is drawn.
+
+    Returns
+    -------
+    rich.console.Group
+        For a console to print: a line a fact, then what is kept on disk.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> print(info_table(unembed.open_head("demo").info()).renderables[0])
+    source        demo
+    """
     lines = [_line(f"{name:<14}{value}") for name, value in info.facts()]
     return Group(*lines, Text(""), entries_table(info.cache))
 
 
 def entries_table(entries: Sequence[Entry]) -> RenderableType:
-    """Draw what is kept on disk, a row an entry, and the sum."""
+    """Draw what is kept on disk, a row an entry, and the sum.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        What is drawn.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console to print; sizes are in MB of 10^6 bytes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> table = entries_table([Entry("demo", "vocabulary", 2_500_000, Path("kept"))])
+    >>> [column.footer for column in table.columns]
+    ['1 entries', '2.5', '']
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
     total = sum(entry.bytes for entry in entries)
-    table.add_column("kept", footer=f"{len(entries)} entries")
+    table.add_column("entry", footer=f"{len(entries)} entries")
     table.add_column("MB", justify="right", footer=f"{total / 1e6:,.1f}")
     table.add_column("of", footer="")
     for entry in entries:
