@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,8 @@ def fingerprint(path: Path) -> str:
     """
     try:
         status = path.stat()
+        if not S_ISREG(status.st_mode):  # to open a pipe would wait for its writer
+            raise CheckpointError(f"{path}: not a file of its own")
         with path.open("rb") as file:
             head = file.read(1 << 20)
     except OSError as error:

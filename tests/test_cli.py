@@ -290,6 +290,31 @@ def test_a_full_disk_behind_stdout_is_one_line(make_checkpoint: Make) -> None:
     assert b"Traceback" not in done.stderr
 
 
+def test_what_is_wrong_is_said_before_long_work(
+    run: Run, make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*given: object, **options: object) -> None:
+        raise AssertionError("derived first")
+
+    monkeypatch.setattr("unembed.geometry.neighbours.open_space", never)
+    directory = str(make_checkpoint())
+    for wrong in (["king +"], ["king", "--region", "x"], ["king", "--track", "a + b"]):
+        code, _, err = run("near", directory, *wrong)
+        assert (code, err[:9]) == (2, "unembed: ")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_pipe_in_a_checkpoint_is_refused_at_once(
+    run: Run, make_checkpoint: Make, name: str
+) -> None:
+    directory = make_checkpoint()
+    (directory / name).unlink()
+    os.mkfifo(directory / name)
+    code, out, err = run("near", str(directory), "king")
+    assert (code, out) == (1, "")
+    assert err.startswith("unembed: ")
+
+
 def test_a_damaged_cache_is_reported_and_answered(
     run: Run, make_checkpoint: Make, tmp_path: Path
 ) -> None:

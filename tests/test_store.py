@@ -58,6 +58,20 @@ def test_an_entry_is_built_once(store: Store) -> None:
     assert build.calls == 2
 
 
+def test_an_entry_copied_over_another_is_not_believed(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, of the right shapes, and of another key."""
+    store.arrays("numbers", "one", lambda: {"n": np.arange(5)}, five)
+    one = entry_of(store)
+    store.arrays("numbers", "other", lambda: {"n": np.arange(5) + 7}, five)
+    (other,) = set(store.directory.iterdir()) - {one}
+    one.write_bytes(other.read_bytes())
+    arrays = store.arrays("numbers", "one", lambda: {"n": np.arange(5)}, five)
+    np.testing.assert_array_equal(arrays["n"], np.arange(5))
+    assert "does not match its name" in caplog.text
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "rubbish", "foreign"])
 def test_a_damaged_entry_is_made_again_with_a_warning(
     store: Store, damage: str, caplog: pytest.LogCaptureFixture
