@@ -142,6 +142,7 @@ def interleaved(contenders: dict[str, Callable[[], object]], runs: int) -> dict[
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(runs + 2):
         for name, run in contenders.items():
+            run()  # wakes its threads, which the last contender's put to sleep
             start = time.perf_counter()
             run()
             if turn > 1:  # the first turns warm the caches
