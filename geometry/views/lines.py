@@ -51,7 +51,7 @@ def csv_lines(answers: Iterable[Neighbours]) -> Iterator[str]:
     >>> import unembed
     >>> header, row = csv_lines([unembed.open_head("demo").nearest("sea", top=1)])
     >>> row.split(",")[:9]
-    ['demo', 'sea', 'causal', 'cosine', '', '1', '12991', '▁Sea', ' Sea']
+    ['demo', 'sea', 'causal', 'cosine', '', 'neighbours', '1', '12991', '▁Sea']
     """
     names = [field.name for field in fields(Neighbour)]
     yield _row(["source", "expression", "space", "score_kind", "region", "list", *names])
