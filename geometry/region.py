@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..indexes.store import Arrays
+from ..indexes.tensors import is_file
 from .heads.unembedding import Unembedding
 from .tokens.kinds import KINDS
 from .tokens.vocabulary import Vocabulary
@@ -116,14 +117,13 @@ def _chosen(
     head: Unembedding, region: str | Sequence[int] | None
 ) -> tuple[str | None, NDArray[np.int64]]:
     """Give a region's name and its ids."""
-    known_N = np.flatnonzero(head.vocabulary.known_V)
     if region is None:
-        return None, known_N
+        return None, np.flatnonzero(head.vocabulary.known_V)
     name = region if isinstance(region, str) else "ids"
     ids_N = _named(head, region) if isinstance(region, str) else _given(region, head.vocabulary)
     if not len(ids_N):
         hint = "; what is neither a name nor a file is read as a regular expression"
-        pattern = isinstance(region, str) and _META & set(region) and not _is_file(region)
+        pattern = isinstance(region, str) and _META & set(region) and not is_file(Path(region))
         raise UsageError(
             f"no token of {head.source} is in the region {name!r}{hint if pattern else ''}"
         )
@@ -142,7 +142,7 @@ def _named(head: Unembedding, region: str) -> NDArray[np.int64]:
     if script is not None:
         name, version = region.lower().replace(" ", "_"), _library_version("regex")
         return _kept(head, name, version, lambda: _matching(vocabulary, script, region))
-    if _is_file(region):
+    if is_file(Path(region)):
         return _listed(Path(region), vocabulary)
     return _matching(vocabulary, _pattern(region), region)
 
@@ -268,14 +268,6 @@ def _matching(
             f"the token #{id_}; write a pattern that backtracks less"
         ) from error
     return np.array(ids, dtype=np.int64)
-
-
-def _is_file(region: str) -> bool:
-    """Tell whether a region names a file."""
-    try:
-        return Path(region).is_file()
-    except (OSError, ValueError):  # too long, or with a null character: a pattern
-        return False
 
 
 def _listed(path: Path, vocabulary: Vocabulary) -> NDArray[np.int64]:

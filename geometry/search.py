@@ -119,14 +119,14 @@ class Search:
         """Bring a concept to the length at which its residual has this norm."""
         unit_D = concept.unit().vector_D
         vector_D = unit_D * (residual_norm / norm(self.space.residual(unit_D)))
-        logits = self.space.logits(vector_D)
+        measure = self.space.measure(vector_D, cosine=self.cosine)
         named = {id_ for name in concept.resolved for id_ in name.token_ids}
         return _Question(
             concept=concept,
             vector_D=vector_D,
             inputs=[] if self.keep_inputs else sorted(named),
-            measure=self.space.measure(vector_D, cosine=self.cosine),
-            logits=logits,
+            measure=measure,
+            logits=self.space.logits(measure),
         )
 
     def _log_totals(

@@ -149,10 +149,9 @@ class Space:
             fit=self.fit if cosine else None,
         )
 
-    def logits(self, vector_D: NDArray[np.float64]) -> exact.Measure:
-        """Give the products of rows with the residual that meets a vector, bias included."""
-        query_D = self.fold.dual(self.residual(vector_D))
-        return exact.Measure(query_D=query_D, bias_V=self.bias_V)
+    def logits(self, measure: exact.Measure) -> exact.Measure:
+        """Give the logits of the residual whose products a measure of this space takes."""
+        return exact.Measure(query_D=measure.query_D, bias_V=self.bias_V)
 
     def __repr__(self) -> str:
         """Name the space."""

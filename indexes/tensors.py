@@ -151,6 +151,20 @@ class TensorFile:
             ) from error
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a regular file: to open a pipe would wait for its writer.
+
+    Examples
+    --------
+    >>> is_file(Path("/dev/null")), is_file(Path("a" * 5000))
+    (False, False)
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # its name is too long, or holds a null character
+        return False
+
+
 def fingerprint(path: Path) -> str:
     """Tell a file's content apart without reading all of it.
 

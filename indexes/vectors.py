@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CheckpointError, UsageError
 from .rows import ROW_TYPES, Rows
-from .tensors import TensorFile
+from .tensors import TensorFile, is_file
 
 # N vectors of width D.
 
@@ -129,19 +129,11 @@ def read_vectors(path: Path, *, width: int) -> NDArray[np.float64]:
     array([[1., 0.],
            [0., 1.]])
     """
-    if not _is_file(path):
+    if not is_file(path):
         raise UsageError(f"{path}: there is no such file; vectors are read from .npy, safetensors")
     found = _npy(path, width) if path.suffix == ".npy" else _safetensors(path, width)
     with np.errstate(invalid="ignore"):  # a signalling NaN
         return np.ascontiguousarray(found.decode(slice(None)))
-
-
-def _is_file(path: Path) -> bool:
-    """Tell whether there is such a regular file: to open a pipe would wait for its writer."""
-    try:
-        return path.is_file()
-    except OSError:  # its name is too long, for one
-        return False
 
 
 def _npy(path: Path, width: int) -> Rows:
