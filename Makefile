@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A strict editable install links the files that were there when it was made, so it is made again
 # when a file comes or goes: then its directory changes.
-PACKAGES := geometry geometry/concepts geometry/demos geometry/heads geometry/tokens geometry/views indexes
+PACKAGES := commands geometry geometry/concepts geometry/demos geometry/evaluation geometry/heads geometry/tokens geometry/views indexes
 
 .PHONY: demo test clean
 
@@ -26,7 +26,7 @@ $(VENV)/installed: pyproject.toml constraints.txt $(PACKAGES) | $(BIN)/python
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(PIP) install -c constraints.txt --config-settings editable_mode=strict -e '.[demo,dev,tables]'
+	$(PIP) install -c constraints.txt --config-settings editable_mode=strict -e '.[demo,dev,figures,tables]'
 	touch $@
 
 $(BIN)/python:

@@ -78,6 +78,7 @@ class ExpressionError(UsageError):
     """
 
     def __init__(self, message: str, *, expression: str, column: int) -> None:
+        self.message = message
         self.expression = expression
         self.column = column
         # The caret stands under the column: a line break is shown as a space, an emoji is two wide.

@@ -30,7 +30,8 @@ class Neighbour:
     text : str or None
         What the token writes; None for a fragment of a character.
     score : float
-        A cosine in the space, or the product with the concept's unit vector there.
+        A cosine in the space, the product with the concept's unit vector there, or what CSLS and
+        3CosMul make of cosines.
     logit : float
         The product of the row with the concept's residual, and the bias.
     probability : float or None

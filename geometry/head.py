@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from ..indexes.progress import Progress
 from .answer import Neighbours
+from .concepts.compose import Composition, composer_of
 from .concepts.concept import Concept, similarity
+from .concepts.saved import SavedDirection, save
+from .evaluation.directions import DirectionScore, judge
+from .evaluation.evaluate import METHODS, Evaluation, evaluate
 from .heads.unembedding import Unembedding
 from .info import Info, describe
 from .neighbours import Options, Query, as_concept, nearest
-from .space import DEFAULT_SPACE, open_space
+from .space import DEFAULT_SPACE
 
 # Rows of width D.
 
@@ -41,9 +45,8 @@ class Head(Unembedding):
             the final norm; or weighted keys as gensim takes them, each a name, a token id or a
             residual.
         **options
-            Those of `Options`: ``space``, ``score``, ``region``, ``exclude_region``, ``top``,
-            ``keep_inputs``, ``pieces``, ``fold_norm``, ``residual_norm``, ``temperature``,
-            ``track``, ``progress``.
+            Those of `Options`: ``score``, ``region``, ``exclude_region``, ``top``,
+            ``keep_inputs``, ``residual_norm``, ``temperature``, ``track``; and of `Composition`.
 
         Returns
         -------
@@ -82,10 +85,7 @@ class Head(Unembedding):
     def concept(
         self,
         query: Query,
-        *,
-        space: str = DEFAULT_SPACE,
-        pieces: str = "mean",
-        fold_norm: bool = False,
+        **options: Unpack[Composition],
     ) -> Concept:
         """Compose a concept, which can be added to others and asked about.
 
@@ -93,8 +93,9 @@ class Head(Unembedding):
         ----------
         query : str, Concept, array_like or sequence of (key, weight)
             As in `nearest`.
-        space, pieces, fold_norm
-            As in `nearest`.
+        **options
+            Those of `Composition`: ``space``, ``pieces``, ``directions``, ``estimator``,
+            ``fold_norm``, ``progress``.
 
         Raises
         ------
@@ -108,16 +109,12 @@ class Head(Unembedding):
         >>> head.nearest(head.concept("sea") + head.concept("horse")).expression
         'sea + horse'
         """
-        geometry = open_space(self, space, fold_norm=fold_norm)
-        return as_concept(self, query, geometry, pieces=pieces)
+        return as_concept(composer_of(self, **options), query)
 
     def vector(
         self,
         query: Query,
-        *,
-        space: str = DEFAULT_SPACE,
-        pieces: str = "mean",
-        fold_norm: bool = False,
+        **options: Unpack[Composition],
     ) -> NDArray[np.float64]:
         """Give the residual of norm 1 that stands for a concept: asking with it asks the same.
 
@@ -126,7 +123,7 @@ class Head(Unembedding):
 
         Parameters
         ----------
-        query, space, pieces, fold_norm
+        query, **options
             As in `concept`.
 
         Returns
@@ -147,17 +144,13 @@ class Head(Unembedding):
         >>> head.nearest(vector_D, top=2).neighbours[0].text  # it names no token: none is left out
         ' sea'
         """
-        concept = self.concept(query, space=space, pieces=pieces, fold_norm=fold_norm)
-        return concept.residual()
+        return self.concept(query, **options).residual()
 
     def similarity(
         self,
         one: Query,
         other: Query,
-        *,
-        space: str = DEFAULT_SPACE,
-        pieces: str = "mean",
-        fold_norm: bool = False,
+        **options: Unpack[Composition],
     ) -> float:
         """Give the cosine of the angle between two concepts in a space.
 
@@ -165,7 +158,7 @@ class Head(Unembedding):
         ----------
         one, other : str, Concept, array_like or sequence of (key, weight)
             As in `nearest`.
-        space, pieces, fold_norm
+        **options
             As in `concept`.
 
         Raises
@@ -180,9 +173,98 @@ class Head(Unembedding):
         >>> head.similarity("sea", "ocean") > head.similarity("sea", "horse")
         True
         """
-        geometry = open_space(self, space, fold_norm=fold_norm)
-        first = as_concept(self, one, geometry, pieces=pieces)
-        return similarity(first, as_concept(self, other, geometry, pieces=pieces))
+        composer = composer_of(self, **options)
+        return similarity(as_concept(composer, one), as_concept(composer, other))
+
+    def direction(self, name: str, **options: Unpack[Composition]) -> DirectionScore:
+        """Judge a direction: each pair left out in turn, beside the same words paired at random.
+
+        Parameters
+        ----------
+        name : str
+            A built-in direction, or one of ``directions``.
+        **options
+            As in `concept`.
+
+        Raises
+        ------
+        UsageError
+            There is no such direction, this head has tokens for too few of its pairs, or an option
+            is wrong.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> unembed.open_head("demo").direction("past").estimator
+        'offset'
+        """
+        return judge(composer_of(self, **options), name, progress=options.get("progress"))
+
+    def direction_names(self, **options: Unpack[Composition]) -> tuple[str, ...]:
+        """Give the names of the directions in ``directions``, or else of the built-in ones.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> "plural" in unembed.open_head("demo").direction_names()
+        True
+        """
+        known = composer_of(self, **options).directions
+        return tuple(known.given) or known.names
+
+    def save_direction(self, name: str, path: str | Path, **options: Unpack[Composition]) -> None:
+        """Write what was learned of a direction to a ``.safetensors`` file.
+
+        It is read again as ``directions``, on the same head in the same space.
+
+        Raises
+        ------
+        UsageError
+            As in `direction`, or the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile, unembed
+        >>> head, path = unembed.open_head("demo"), Path(tempfile.mkdtemp(), "past.safetensors")
+        >>> head.save_direction("past", path)
+        >>> head.nearest("past(walk)", directions=path, top=1).neighbours[0].text
+        ' walked'
+        """
+        composer = composer_of(self, **options)
+        known = composer.directions
+        saved = SavedDirection(known.pairs(name), known.estimator_of(name), known.fit(name))
+        save(Path(path), composer.space, saved)
+
+    def evaluate(
+        self,
+        *,
+        spaces: Sequence[str] = (DEFAULT_SPACE,),
+        methods: Sequence[str] = METHODS,
+        questions: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> list[Evaluation]:
+        """Measure how far answers can be trusted, in each space by each method.
+
+        Parameters
+        ----------
+        spaces, methods, questions, progress
+            As in `evaluate`.
+
+        Raises
+        ------
+        UsageError
+            A space or a method is unknown, or a file cannot be read.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> (found,) = unembed.open_head("demo-bytes").evaluate(methods=["plain"])
+        >>> found.pieces.weightings["rarity"].mrr > found.pieces.weightings["mean"].mrr
+        True
+        """
+        return evaluate(
+            self, spaces=spaces, methods=methods, questions=questions, progress=progress
+        )
 
     def info(self) -> Info:
         """Say what was found in the source.

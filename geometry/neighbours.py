@@ -1,21 +1,25 @@
 """The nearest tokens to a concept, and what the head would make of it."""
 
 from collections.abc import Sequence
-from typing import TypedDict, cast
+from typing import cast
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UsageError
 from ..indexes.progress import Progress
+from .analogy import open_analogy, terms_of
 from .answer import Neighbours
-from .concepts.compose import Key, compose, of_pairs, of_residual
+from .concepts.compose import Composer, Composition, Given, Key, composer_of, of_residual
 from .concepts.concept import Concept
 from .concepts.grammar import Name, parse
-from .concepts.phrase import resolve
+from .concepts.phrase import DEFAULT_PIECES, resolve
 from .heads.unembedding import Unembedding
-from .region import find_region
+from .hubness import hubness
+from .method import BEST, Method, best_method
+from .region import Region, find_region
 from .search import Search
-from .space import DEFAULT_SPACE, SCORES, Space, open_space
+from .space import DEFAULT_SPACE, SCORES, Space
 
 # Residuals of width D.
 
@@ -25,26 +29,23 @@ _SMALLEST, _LARGEST = 1e-3, 1e9  # of norms and temperatures: beyond, a softmax 
 _CANDIDATES = 1 << 22  # of them all: they stay small
 
 
-class Options(TypedDict, total=False):
-    """What can be asked of a search.
+class Options(Composition, total=False):
+    """What can be asked of a search, beside how concepts are composed.
 
     Attributes
     ----------
-    space : str
-        ``causal`` (the default), ``centred``, ``cosine`` or ``logit``.
     score : str or None
-        ``cosine``, in the space; or ``dot``, the product with the concept's unit vector in the
-        space. The natural one where it is None: ``dot`` in ``logit``, else ``cosine``.
+        ``cosine``, in the space; ``dot``, the product with the concept's unit vector in the space;
+        ``csls``, twice the cosine less what concept and row have with their ten nearest (Conneau
+        et al. 2018), which takes hubs back; or ``cosmul``, for a sum of names: likenesses multiply
+        instead of adding up (3CosMul, Levy and Goldberg 2014). The natural one where it is None:
+        ``dot`` in ``logit``, else ``cosine``.
     region, exclude_region : str, sequence of int or None
         What to search and what to leave out, as `find_region` takes them; None for all and nothing.
     top : int
         How many neighbours, at least 1, 10 by default; fewer come where there are fewer.
     keep_inputs : bool
         Let the tokens that a query names into its answer.
-    pieces : str
-        ``mean`` (the default), ``sum``, ``first`` or ``last``: what the pieces of a name become.
-    fold_norm : bool
-        Multiply the final norm's gain into the rows.
     residual_norm : float or None
         The norm of the residual that stands for a concept. Where it is None, it is 1, as a concept
         has no scale, and there are no probabilities; a residual keeps its own.
@@ -52,8 +53,9 @@ class Options(TypedDict, total=False):
         Divides the logits before they become probabilities.
     track : sequence of str
         Names of single tokens whose rank and score are wanted, wherever they are.
-    progress : callable or None
-        Is told ``(step, done, total)`` while something is derived from the head for the first time.
+    method : str or None
+        ``pieces``, ``estimator`` and ``score`` in one, as `Method.parse` takes it:
+        ``procrustes+csls``; or ``best``, what an evaluation found best on this head in this space.
 
     Examples
     --------
@@ -64,18 +66,15 @@ class Options(TypedDict, total=False):
     ['🐎', '🐴']
     """
 
-    space: str
     score: str | None
     region: str | Sequence[int] | None
     exclude_region: str | Sequence[int] | None
     top: int
     keep_inputs: bool
-    pieces: str
-    fold_norm: bool
     residual_norm: float | None
     temperature: float
     track: Sequence[str]
-    progress: Progress | None
+    method: str | None
 
 
 def nearest(
@@ -88,11 +87,14 @@ def nearest(
     exclude_region: str | Sequence[int] | None = None,
     top: int = 10,
     keep_inputs: bool = False,
-    pieces: str = "mean",
+    pieces: str = DEFAULT_PIECES,
+    directions: Given = None,
+    estimator: str | None = None,
     fold_norm: bool = False,
     residual_norm: float | None = None,
     temperature: float = 1.0,
     track: Sequence[str] = (),
+    method: str | None = None,
     progress: Progress | None = None,
 ) -> list[Neighbours]:
     """Find the tokens that lie closest to each of some concepts. The answers are exact.
@@ -105,10 +107,10 @@ def nearest(
         Where to look.
     queries : sequence
         Of expressions (`str`), of `Concept` values of this space, of residuals (array_like, shape
-        (D,)), and of sequences of (key, weight) pairs, as `of_pairs` takes them.
-    space, score, region, exclude_region, top, keep_inputs, pieces, fold_norm, residual_norm, \
-temperature, track, progress
-        As in `Options`.
+        (D,)), and of sequences of (key, weight) pairs, as `Composer.pairs` takes them.
+    space, score, region, exclude_region, top, keep_inputs, pieces, directions, estimator, \
+fold_norm, residual_norm, temperature, track, method, progress
+        As in `Options` and `Composition`.
 
     Returns
     -------
@@ -140,12 +142,31 @@ temperature, track, progress
     for query in queries:
         if isinstance(query, str):
             parse(query)  # what is wrong is said before long work
+    if score is not None and score not in SCORES:
+        raise UsageError(f"unknown score {score!r}; the scores are {', '.join(SCORES)}")
+    analogies = [terms_of(query) if score == "cosmul" else None for query in queries]
+    if method is not None:
+        if (pieces, estimator, score) != (DEFAULT_PIECES, None, None):
+            raise UsageError(
+                f"the method {method!r} says how pieces count, how directions are learned and what "
+                "the score is; leave out pieces, estimator and score"
+            )
+        chosen = best_method(head, space) if method == BEST else Method.parse(method)
+        pieces, estimator, score = chosen.pieces, chosen.estimator, "csls" if chosen.csls else None
     tracked = [_single(head, name) for name in track]
     searched = find_region(head, region, exclude=exclude_region)
-    geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
-    cosine = _is_cosine(score, geometry)
+    composer = composer_of(
+        head,
+        space=space,
+        pieces=pieces,
+        directions=directions,
+        estimator=estimator,
+        fold_norm=fold_norm,
+        progress=progress,
+    )
+    geometry = composer.space
     concepts = [
-        as_concept(head, query, geometry, pieces=pieces, name=f"vector {place}")
+        as_concept(composer, query, name=f"vector {place}")
         for place, query in enumerate(queries, start=1)
     ]
     norms = [residual_norm or concept.residual_norm for concept in concepts]
@@ -157,35 +178,34 @@ temperature, track, progress
     search = Search(
         head=head,
         space=geometry,
-        cosine=cosine,
+        score=score or ("cosine" if geometry.kind.unit else "dot"),
         region=searched,
         top=top,
         keep_inputs=keep_inputs,
         temperature=temperature,
         tracked=tracked,
+        hubness=_Hubness(head, geometry, searched, tracked, progress) if score == "csls" else None,
     )
     answers = []
     step = max(1, min(_TOGETHER, _CANDIDATES // min(2 * top, head.rows.count)))
     for start in range(0, len(concepts), step):
         together = slice(start, start + step)
-        answers += search.answers(concepts[together], norms[together])
+        multiplied = [
+            None if terms is None else open_analogy(composer, terms)
+            for terms in analogies[together]
+        ]
+        answers += search.answers(concepts[together], norms[together], multiplied)
     return answers
 
 
-def as_concept(
-    head: Unembedding, query: Query, space: Space, *, pieces: str = "mean", name: str = "vector"
-) -> Concept:
-    """Compose a query in a space, whatever its form.
+def as_concept(composer: Composer, query: Query, *, name: str = "vector") -> Concept:
+    """Compose a query, whatever its form.
 
     Parameters
     ----------
-    head : Unembedding
-        Whose rows.
+    composer : Composer
+        In which space, and how.
     query : str, Concept, array_like or sequence of pairs
-        As in `nearest`.
-    space : Space
-        Where.
-    pieces : str
         As in `nearest`.
     name : str
         What a residual is called in the answer.
@@ -198,19 +218,19 @@ def as_concept(
     Examples
     --------
     >>> import unembed
-    >>> head = unembed.open_head("demo")
-    >>> as_concept(head, [("sea", 1), ("horse", 2)], open_space(head, "cosine"))
+    >>> composer = composer_of(unembed.open_head("demo"), space="cosine")
+    >>> as_concept(composer, [("sea", 1), ("horse", 2)])
     Concept('1.0*sea + 2.0*horse', Space('cosine', 640 wide))
     """
     if isinstance(query, str):
-        return compose(head, query, space=space, pieces=pieces)
+        return composer.expression(query)
     if isinstance(query, Concept):
-        if query.space.key != space.key:
-            raise UsageError(f"{query!r} is not of this head's {space!r}")
+        if query.space.key != composer.space.key:
+            raise UsageError(f"{query!r} is not of this head's {composer.space!r}")
         return query
     if isinstance(query, list | tuple) and query and _is_pair(query[0]):
-        return of_pairs(head, query, space=space, pieces=pieces)
-    return of_residual(cast(ArrayLike, query), space=space, expression=name)
+        return composer.pairs(query)
+    return of_residual(cast(ArrayLike, query), space=composer.space, expression=name)
 
 
 def _is_pair(part: object) -> bool:
@@ -219,13 +239,36 @@ def _is_pair(part: object) -> bool:
     return isinstance(part, tuple) or is_list_of_two
 
 
-def _is_cosine(score: str | None, space: Space) -> bool:
-    """Tell whether scores are cosines."""
-    if score is None:
-        return space.kind.unit
-    if score not in SCORES:
-        raise UsageError(f"unknown score {score!r}; the scores are {', '.join(SCORES)}")
-    return score == "cosine"
+class _Hubness:
+    """The hubness of all that gets a score, for concepts as they were composed last."""
+
+    def __init__(
+        self,
+        head: Unembedding,
+        space: Space,
+        searched: Region,
+        tracked: Sequence[int],
+        progress: Progress | None,
+    ) -> None:
+        self._head = head
+        self._space = space
+        tracked_N = np.unique(np.array(tracked, dtype=np.int64))
+        others_N = np.setdiff1d(tracked_N, searched.ids_N, assume_unique=True)
+        self._scored = [ids_N for ids_N in (searched.ids_N, others_N) if len(ids_N)]
+        self._progress = progress
+        self._found: dict[str, NDArray[np.float64]] = {}
+
+    def __call__(self, concept: Concept) -> NDArray[np.float64]:
+        """Give hubness in the places of all V rows; 0 for those that get no score."""
+        key = "" if concept.fit is None else concept.fit.key
+        if key not in self._found:
+            hubness_V = np.zeros(self._head.rows.count)
+            for ids_N in self._scored:
+                hubness_V[ids_N] = hubness(
+                    self._head, self._space, ids_N, fit=concept.fit, progress=self._progress
+                )
+            self._found[key] = hubness_V
+        return self._found[key]
 
 
 def _single(head: Unembedding, text: str) -> int:
@@ -233,7 +276,7 @@ def _single(head: Unembedding, text: str) -> int:
     name = parse(text)
     if not isinstance(name, Name):
         raise UsageError(f"{text!r} is an expression; follow one token, by a name")
-    ids = resolve(name, head.vocabulary, pieces="mean", expression=text).token_ids
+    ids = resolve(name, head.vocabulary, expression=text).token_ids
     if len(ids) > 1:
         raise UsageError(f"{text!r} is {len(ids)} tokens of this head; follow one of them")
     return ids[0]

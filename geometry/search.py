@@ -1,7 +1,7 @@
 """From vectors to answers: one pass over the rows for many questions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..indexes import exact
 from ..indexes.rows import norm
+from .analogy import Analogy
 from .answer import Neighbour, Neighbours, Snap
 from .concepts.concept import Concept
 from .heads.unembedding import Unembedding
+from .hubness import NEAREST
 from .region import Region
 from .sampler import energies, log_totals
 from .space import Space
@@ -34,6 +36,7 @@ class _Question:
     inputs: list[int]  # the tokens that are left out
     measure: exact.Measure
     logits: exact.Measure
+    analogy: Analogy | None  # what scores in the measure's place
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,8 @@ class Search:
         Where to look.
     space : Space
         What is near.
-    cosine : bool
-        Whether the score is the cosine in the space, or the product with the unit vector.
+    score : str
+        One of `SCORES`.
     region : Region
         What is searched.
     top : int
@@ -58,6 +61,8 @@ class Search:
         Of the probabilities.
     tracked : sequence of int
         Tokens whose rank and score are wanted.
+    hubness : callable, optional
+        Gives r(y) of what is searched and tracked for a concept, shape (V,), for ``csls``.
 
     Examples
     --------
@@ -65,22 +70,26 @@ class Search:
     >>> from unembed.geometry.region import find_region
     >>> head = unembed.open_head("demo")
     >>> sea = head.concept("sea")
-    >>> search = Search(head, sea.space, True, find_region(head, "emoji"), 1, False, 1.0, ())
-    >>> [answer.neighbours[0].text for answer in search.answers([sea], [None])]
+    >>> search = Search(head, sea.space, "cosine", find_region(head, "emoji"), 1, False, 1.0, ())
+    >>> [answer.neighbours[0].text for answer in search.answers([sea], [None], [None])]
     ['🌊']
     """
 
     head: Unembedding
     space: Space
-    cosine: bool
+    score: str
     region: Region
     top: int
     keep_inputs: bool
     temperature: float
     tracked: Sequence[int]
+    hubness: Callable[[Concept], NDArray[np.float64]] | None = None
 
     def answers(
-        self, concepts: Sequence[Concept], norms: Sequence[float | None]
+        self,
+        concepts: Sequence[Concept],
+        norms: Sequence[float | None],
+        analogies: Sequence[Analogy | None],
     ) -> list[Neighbours]:
         """Answer questions in one pass over the rows, or two where a region is searched.
 
@@ -90,6 +99,8 @@ class Search:
             Of this space.
         norms : sequence of float or None
             The norm of each concept's residual, where it is known: then there are probabilities.
+        analogies : sequence of Analogy or None
+            What scores in each concept's place, for ``cosmul``.
 
         Raises
         ------
@@ -98,14 +109,20 @@ class Search:
         """
         index, known_V = self.head.index, self.head.vocabulary.known_V
         questions = [
-            self._question(concept, known or 1.0)
-            for concept, known in zip(concepts, norms, strict=True)
+            self._question(concept, known or 1.0, analogy)
+            for concept, known, analogy in zip(concepts, norms, analogies, strict=True)
         ]
-        wanted = self.top + max(len(question.inputs) for question in questions)
+        least = self.top if self.hubness is None else max(self.top, NEAREST)
+        wanted = least + max(len(question.inputs) for question in questions)
         all_N = None if known_V.all() else np.flatnonzero(known_V)
         within_N = all_N if self.region.name is None else self.region.ids_N
         measures = [question.measure for question in questions]
         near = exact.propose(index, measures, wanted, among_N=within_N)
+        if self.hubness is not None:
+            questions = [
+                self._less_hubs(*parts, self.hubness(parts[0].concept))
+                for parts in zip(questions, near, strict=True)
+            ]
         everywhere = near
         if self.region.name is not None:
             logits = [question.logits for question in questions]
@@ -115,11 +132,13 @@ class Search:
             self._answer(*parts) for parts in zip(questions, near, everywhere, totals, strict=True)
         ]
 
-    def _question(self, concept: Concept, residual_norm: float) -> _Question:
+    def _question(
+        self, concept: Concept, residual_norm: float, analogy: Analogy | None
+    ) -> _Question:
         """Bring a concept to the length at which its residual has this norm."""
         unit_D = concept.unit().vector_D
         vector_D = unit_D * (residual_norm / norm(self.space.residual(unit_D)))
-        measure = self.space.measure(vector_D, cosine=self.cosine)
+        measure = self.space.measure(vector_D, cosine=self.score != "dot")
         named = {id_ for name in concept.resolved for id_ in name.token_ids}
         return _Question(
             concept=concept,
@@ -127,7 +146,17 @@ class Search:
             inputs=[] if self.keep_inputs else sorted(named),
             measure=measure,
             logits=self.space.logits(measure),
+            analogy=analogy,
         )
+
+    def _less_hubs(
+        self, question: _Question, near: exact.Proposal, hubness_V: NDArray[np.float64]
+    ) -> _Question:
+        """Let hubness count in a question's scores; its own is r(x), by what is nearest to it."""
+        cosines_K, _ = self._best(question, near, NEAREST)
+        own = float(cosines_K.mean()) if len(cosines_K) else 0.0
+        measure = replace(question.measure, hubness_V=hubness_V, own_hubness=own)
+        return replace(question, measure=measure)
 
     def _log_totals(
         self, questions: Sequence[_Question], norms: Sequence[float | None]
@@ -157,17 +186,15 @@ class Search:
         log_total: float | None,
     ) -> Neighbours:
         """Answer one question from the rows that FAISS proposed."""
-        rows, index, inputs = self.head.rows, self.head.index, question.inputs
-        scores_K, ids_K = exact.nearest(index, rows, question.measure, near, self.top + len(inputs))
-        kept_K = ~np.isin(ids_K, inputs)
-        scores_K, ids_K = scores_K[kept_K][: self.top], ids_K[kept_K][: self.top]
+        rows, index = self.head.rows, self.head.index
+        scores_K, ids_K = self._best(question, near, self.top)
         _, (snap_id,) = exact.nearest(index, rows, question.logits, everywhere, 1)
         tracked_N = np.array(self.tracked, dtype=np.int64)
         return Neighbours(
             source=self.head.source,
             expression=question.concept.expression,
             space=self.space.name,
-            score="cosine" if self.cosine else "dot",
+            score=self.score,
             region=self.region.name,
             index="exact",
             resolved=question.concept.resolved,
@@ -179,10 +206,21 @@ class Search:
                 question,
                 tracked_N,
                 self._ranks(question, tracked_N),
-                question.measure.scores(rows, tracked_N),
+                (question.analogy or question.measure).scores(rows, tracked_N),
                 log_total,
             ),
         )
+
+    def _best(
+        self, question: _Question, near: exact.Proposal, count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Give the scores and ids of the best tokens, without those that are left out."""
+        rows, index, inputs = self.head.rows, self.head.index, question.inputs
+        if question.analogy is not None:
+            return question.analogy.nearest(index, rows, count, among_N=self._searched(question))
+        scores_K, ids_K = exact.nearest(index, rows, question.measure, near, count + len(inputs))
+        kept_K = ~np.isin(ids_K, inputs)
+        return scores_K[kept_K][:count], ids_K[kept_K][:count]
 
     def _described(
         self,
@@ -242,7 +280,11 @@ class Search:
         """Give the ranks of tracked tokens among those that are searched."""
         if not len(ids_N):
             return ids_N
-        among_N = np.setdiff1d(self.region.ids_N, question.inputs, assume_unique=True)
-        return exact.ranks(
-            self.head.index, self.head.rows, question.measure, ids_N, among_N=among_N
-        )
+        index, rows, among_N = self.head.index, self.head.rows, self._searched(question)
+        if question.analogy is not None:
+            return question.analogy.ranks(index, rows, ids_N, among_N=among_N)
+        return exact.ranks(index, rows, question.measure, ids_N, among_N=among_N)
+
+    def _searched(self, question: _Question) -> NDArray[np.int64]:
+        """Give the tokens that are searched, without those that are left out."""
+        return np.setdiff1d(self.region.ids_N, question.inputs, assume_unique=True)

@@ -1,5 +1,6 @@
 """Which geometry: how vectors are composed, what a score is, how residuals enter."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..indexes import exact
-from ..indexes.moments import Fold, fit_norms, inverse_root, mapped_norms, mean, moments
+from ..indexes.moments import Fold, fit_norms, mapped_norms, mean
 from ..indexes.progress import Done, Progress
 from ..indexes.rows import norm
+from ..indexes.shrinkage import Shrinkage, inverse_root, spectrum
 from ..indexes.store import Arrays, fits
 from .heads.unembedding import Unembedding
 
@@ -32,7 +34,7 @@ class Kind:
     centred : bool
         Whether the mean row is subtracted.
     whitened : bool
-        Whether the covariance of the rows is made the identity.
+        Whether the covariance of the rows, shrunk, is made the identity.
 
     Examples
     --------
@@ -53,7 +55,7 @@ SPACES: Mapping[str, Kind] = {
 }
 _IMMENSE = 1e150
 _WIDEST = 16_384  # of a causal space, whose matrices have 8 bytes times its square
-SCORES = ("cosine", "dot")
+SCORES = ("cosine", "dot", "csls", "cosmul")
 _OPENED: "WeakKeyDictionary[Unembedding, dict[tuple[str, bool], Space]]" = WeakKeyDictionary()
 
 
@@ -63,7 +65,7 @@ class Space:
 
     A row γ is placed at ``g = (γ∘w - m) A``: w is the final norm's gain where it is folded, else 1
     (a folded LayerNorm also takes away each row's mean over D, which no residual meets); m the mean
-    row of the centred spaces, else 0; A the inverse square root of the rows' covariance
+    row of the centred spaces, else 0; A the inverse square root of the rows' shrunk covariance
     in the causal space (Park, Choe and Veitch 2023, arXiv 2311.03658, section 3), else the
     identity. A vector c of the space is met by the residual ``c A``, for g·c is then the product of
     the row and the residual, less a constant. So one set of rows serves every space.
@@ -73,7 +75,8 @@ class Space:
     key : str
         The head, the space and its options: vectors are added only under the same key.
     name : str
-        ``logit``, ``cosine``, ``centred`` or ``causal``.
+        ``logit``, ``cosine``, ``centred`` or ``causal``; after the last one its shrinkage, where
+        another was asked for: ``causal:0.1``.
     folded : bool
         Whether the final norm's gain is multiplied into the rows.
     kind : Kind
@@ -176,7 +179,9 @@ def open_space(
         ``logit``: rows as they are, and their products, which is what the sampler sees;
         ``cosine``: the cosine with rows as they are; ``centred``: after the mean row is subtracted;
         ``causal``: centred and whitened by the rows' covariance, shrunk by Ledoit and Wolf's
-        estimate.
+        estimate. Another shrinkage follows a colon: ``causal:oas``, Chen and others' estimate;
+        ``causal:0.1``, that share of the identity, from 0 (none) to 1; ``causal:floor=0.01``,
+        eigenvalues raised to that share of their mean, above 0 up to 1.
     fold_norm : bool
         Multiply the final norm's gain into the rows, and its bias into the head's.
     progress : callable, optional
@@ -185,7 +190,8 @@ def open_space(
     Raises
     ------
     UsageError
-        There is no such space; the head has no final norm to fold; its rows do not vary.
+        There is no such space or shrinkage; the head has no final norm to fold; its rows do not
+        vary.
     CheckpointError
         A row holds NaN or infinity.
 
@@ -196,18 +202,42 @@ def open_space(
     >>> round(float(space.norms_V.min()), 2), round(float(space.norms_V.max()), 2)
     (0.7, 1.22)
     """
-    if name not in SPACES:
-        raise UsageError(f"unknown space {name!r}; the spaces are {', '.join(SPACES)}")
+    asked = _read(name)
     opened = _OPENED.setdefault(head, {})
-    if (name, fold_norm) not in opened:
-        opened[name, fold_norm] = _open(head, name, fold_norm, progress)
-    return opened[name, fold_norm]
+    if (asked.name, fold_norm) not in opened:
+        opened[asked.name, fold_norm] = _open(head, asked, fold_norm, progress)
+    return opened[asked.name, fold_norm]
 
 
-def _open(head: Unembedding, name: str, fold_norm: bool, progress: Progress | None) -> Space:
+@dataclass(frozen=True)
+class _Asked:
+    """What a name asks for: a shrinkage has one name, however its number was written."""
+
+    name: str
+    kind: Kind
+    shrinkage: Shrinkage
+
+
+def _read(name: str) -> _Asked:
+    """Take the name of a space apart."""
+    plain, colon, suffix = name.partition(":")
+    if plain not in SPACES:
+        raise UsageError(f"unknown space {name!r}; the spaces are {', '.join(SPACES)}")
+    kind = SPACES[plain]
+    if not colon:
+        return _Asked(name, kind, Shrinkage())
+    if not kind.whitened:
+        raise UsageError(
+            f"unknown space {name!r}: only causal takes a shrinkage, as in causal:0.1; ask for "
+            f"{plain}"
+        )
+    shrinkage = Shrinkage.read(suffix)
+    return _Asked(f"{plain}:{shrinkage.name}", kind, shrinkage)
+
+
+def _open(head: Unembedding, asked: _Asked, fold_norm: bool, progress: Progress | None) -> Space:
     """Put a space together."""
-    kind = SPACES[name]
-    if kind.whitened and head.rows.width > _WIDEST:
+    if asked.kind.whitened and head.rows.width > _WIDEST:
         raise UsageError(
             f"the rows of {head.source} are {head.rows.width:,} wide; the causal space takes at "
             f"most {_WIDEST:,}: use centred, cosine or logit"
@@ -220,15 +250,15 @@ def _open(head: Unembedding, name: str, fold_norm: bool, progress: Progress | No
         fold = Fold(head.final_norm.weight_D, centred=head.final_norm.kind == "layer")
         bias_V = _folded_bias(head)
     mean_D, map_DD, fit = np.zeros(head.rows.width), None, None
-    if kind.unit or fold_norm:
-        derived = _derived(head, name, fold, progress)
+    if asked.kind.unit or fold_norm:
+        derived = _derived(head, asked, fold, progress)
         mean_D, map_DD, norms_V = derived["mean"], derived.get("map"), derived["norms"]
         fit = exact.NormFit(derived["fit"], derived["fitted"])
     return Space(
-        key=repr((head.key, head.vocabulary.key, name, fold_norm)),
-        name=name,
+        key=repr((head.key, head.vocabulary.key, asked.name, fold_norm)),
+        name=asked.name,
         folded=fold_norm,
-        kind=kind,
+        kind=asked.kind,
         fold=fold,
         mean_D=mean_D,
         map_DD=map_DD,
@@ -238,9 +268,11 @@ def _open(head: Unembedding, name: str, fold_norm: bool, progress: Progress | No
     )
 
 
-def _derived(head: Unembedding, name: str, fold: Fold, progress: Progress | None) -> Arrays:
+def _derived(head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | None) -> Arrays:
     """Give mean, map and norms of a space, and the fit of these, from the store."""
-    kind, count, width = SPACES[name], head.rows.count, head.rows.width
+    kind, count, width = asked.kind, head.rows.count, head.rows.width
+    gain = b"" if fold.gain_D is None else fold.gain_D.tobytes()
+    of = (head.key, head.vocabulary.key, gain, fold.centred)
     shapes: dict[str, tuple[int, ...]] = {
         "mean": (width,),
         "norms": (count,),
@@ -256,18 +288,12 @@ def _derived(head: Unembedding, name: str, fold: Fold, progress: Progress | None
     def build() -> Arrays:
         known_N = np.flatnonzero(head.vocabulary.known_V)
         arrays = {"mean": np.zeros(width)}
-        if kind.centred and not kind.whitened:
-            arrays["mean"] = fold(mean(head.rows, known_N))
         if kind.whitened:
-            found = moments(head.rows, known_N, fold, done=told("taking the covariance of rows"))
-            arrays["mean"] = found.mean_D
-            try:
-                arrays["map"] = inverse_root(found.shrunk_DD())
-            except np.linalg.LinAlgError as error:
-                raise UsageError(
-                    f"{head.source}: its {len(known_N):,} rows do not vary in all {width:,} "
-                    "directions, so they have no causal space; use cosine, centred or logit"
-                ) from error
+            arrays["mean"], arrays["map"] = _whitening(
+                head, asked, fold, key=repr(of), done=told("taking the covariance of rows")
+            )
+        elif kind.centred:
+            arrays["mean"] = fold(mean(head.rows, known_N))
         arrays["norms"] = mapped_norms(
             head.rows, fold, arrays["mean"], arrays.get("map"), done=told("measuring rows")
         )
@@ -275,14 +301,28 @@ def _derived(head: Unembedding, name: str, fold: Fold, progress: Progress | None
         arrays["fitted"] = exact.products(head.rows, arrays["fit"], np.arange(count))
         return arrays
 
-    gain = b"" if fold.gain_D is None else fold.gain_D.tobytes()
-    key = repr((head.key, head.vocabulary.key, name, gain, fold.centred))
     return head.store.arrays(
-        f"space-{name}",
-        key,
+        f"space-{re.sub('[^a-z0-9-]', '_', asked.name)}",
+        repr((*of, asked.name)),
         build,
         lambda kept: fits(kept, shapes) and bool(np.all(kept["norms"] >= 0)),
     )
+
+
+def _whitening(
+    head: Unembedding, asked: _Asked, fold: Fold, *, key: str, done: Done
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give mean and map of a causal space; all of one head and fold share the spectrum."""
+    known_N = np.flatnonzero(head.vocabulary.known_V)
+    try:
+        found = spectrum(head.rows, known_N, fold, store=head.store, key=key, done=done)
+        return found.mean_D, inverse_root(asked.shrinkage(found), found.vectors_DD)
+    except np.linalg.LinAlgError as error:
+        raise UsageError(
+            f"{head.source}: its {len(known_N):,} rows do not vary in all {head.rows.width:,} "
+            f"directions, so they have no {asked.name} space; use cosine, centred or logit, or a "
+            "larger shrinkage, as in causal:0.1"
+        ) from error
 
 
 def _folded_bias(head: Unembedding) -> NDArray[np.float64] | None:

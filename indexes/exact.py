@@ -51,7 +51,8 @@ class Measure:
     """How the product of a row with a query becomes the row's score.
 
     The score of row i is ``(xᵢ·q + offset + biasᵢ) / (normᵢ · divisor)``: an inner product, a
-    logit, or the cosine in any space that is an affine map of the rows.
+    logit, or the cosine in any space that is an affine map of the rows. Where hubs are corrected,
+    it is ``2 cosine - (hubnessᵢ + own_hubness)``: CSLS.
 
     Attributes
     ----------
@@ -67,6 +68,10 @@ class Measure:
         The same for every row, above zero.
     fit : NormFit, optional
         Of the norms: makes a search with them fast, and changes no score.
+    hubness_V : ndarray of float64, optional
+        r(y), one a row.
+    own_hubness : float
+        r(x), the query's; of no meaning without `hubness_V`.
 
     Examples
     --------
@@ -81,18 +86,31 @@ class Measure:
     norms_V: NDArray[np.float64] | None = None
     divisor: float = 1.0
     fit: NormFit | None = None
+    hubness_V: NDArray[np.float64] | None = None
+    own_hubness: float = 0.0
+
+    def over_norms(
+        self, products: float | NDArray[np.float64], ids_N: NDArray[np.int64] | slice
+    ) -> NDArray[np.float64]:
+        """Give what products of these rows come to over the norms of the rows alone."""
+        sums_N = np.asarray(products + self.offset)
+        if self.bias_V is not None:
+            sums_N = sums_N + self.bias_V[ids_N]
+        with np.errstate(over="ignore"):  # a bound over a tiny norm may be infinite
+            return sums_N if self.norms_V is None else sums_N / self.norms_V[ids_N]
 
     def of_products(
-        self, products_N: NDArray[np.float64], ids_N: NDArray[np.int64]
+        self, products: float | NDArray[np.float64], ids_N: NDArray[np.int64] | slice
     ) -> NDArray[np.float64]:
-        """Give the scores that go with products of these rows; they rise with them."""
-        scores_N = products_N + self.offset
-        if self.bias_V is not None:
-            scores_N += self.bias_V[ids_N]
-        with np.errstate(over="ignore"):  # a bound over a tiny norm may be infinite
-            if self.norms_V is not None:
-                scores_N /= self.norms_V[ids_N]
-            return scores_N / self.divisor
+        """Give the scores that go with products of these rows.
+
+        They rise with the products, as computed too: each step is the rounding of what rises.
+        """
+        with np.errstate(over="ignore"):
+            scores_N = np.asarray(self.over_norms(products, ids_N) / self.divisor)
+        if self.hubness_V is None:
+            return scores_N
+        return 2 * scores_N - (self.hubness_V[ids_N] + self.own_hubness)
 
     def scores(self, rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the exact scores of some rows, ``float64`` of shape (N,)."""
@@ -100,11 +118,20 @@ class Measure:
 
     def within_reach(
         self, score: float, largest: float | NDArray[np.float64], places: slice
-    ) -> NDArray[np.bool_] | bool:
+    ) -> NDArray[np.bool_]:
         """Tell of the rows at some places, each or all, whether such a product reaches a score."""
-        wanted = score * self.divisor * (1.0 if self.norms_V is None else self.norms_V[places])
-        bias = 0.0 if self.bias_V is None else self.bias_V[places]
-        return largest + self.offset + bias >= wanted
+        return self.of_products(largest, places) >= score
+
+    def line(self) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Give αᵢ (1 where it is None) and βᵢ (0 where it is None), the same for any query.
+
+        Row i has the score t with the product ``divisor · ((t + own_hubness) αᵢ + βᵢ) - offset -
+        biasᵢ``.
+        """
+        if self.hubness_V is None:
+            return self.norms_V, None
+        alpha_V = 0.5 * (np.ones_like(self.hubness_V) if self.norms_V is None else self.norms_V)
+        return alpha_V, alpha_V * self.hubness_V
 
     def slack(self) -> float:
         """Bound what is lost when offset and bias are added to a product in float64."""
@@ -132,7 +159,7 @@ class Proposal:
     among_N : ndarray of int64, optional
         The ids that were searched, without repeats; all where it is None.
     level : float
-        A guess at the last score that is wanted, times the measure's divisor.
+        A guess at the cosine of the last row that is wanted, times the measure's divisor.
     fit : NormFit, optional
         None where the level is 0.
 
@@ -234,7 +261,7 @@ def _levels(
     count: int,
     among_N: NDArray[np.int64] | None,
 ) -> list[float]:
-    """Guess the k-th score of each query with a fit, times its divisor; 0 for the others."""
+    """Guess the k-th row's cosine, times the divisor, of each query with a fit; 0 for others."""
     levels = [0.0] * len(measures)
     fitted = [place for place, measure in enumerate(measures) if measure.fit is not None]
     if not fitted:
@@ -246,8 +273,9 @@ def _levels(
     found_QC = index.sample.products(queries_QD, count, among_N=sampled_N)
     kth = min(k, count)
     for place, products_C, ids_C in zip(fitted, *found_QC, strict=True):
-        scores_C = measures[place].of_products(products_C, ids_C)
-        levels[place] = measures[place].divisor * float(np.partition(scores_C, -kth)[-kth])
+        measure = measures[place]
+        at = np.argpartition(measure.of_products(products_C, ids_C), -kth)[-kth]
+        levels[place] = float(measure.over_norms(products_C, ids_C)[at])
     return levels
 
 

@@ -1,4 +1,4 @@
-"""Mean, covariance and whitening of rows, block by block."""
+"""Mean, covariance and norms of rows, block by block."""
 
 from dataclasses import dataclass
 
@@ -56,32 +56,25 @@ class Moments:
 
     Attributes
     ----------
+    count : int
+        N.
     mean_D : ndarray of float64
         The mean row.
     covariance_DD : ndarray of float64
         Of the rows, over N (not N - 1).
-    shrinkage : float
-        How much of the identity is mixed in by Ledoit and Wolf's estimate, in [0, 1].
+    fourth : float
+        The mean of ‖x - mean‖⁴, which Ledoit and Wolf's shrinkage needs.
 
     Examples
     --------
-    >>> Moments(np.zeros(2), np.diag([1.0, 3.0]), 0.5).shrunk_DD().tolist()
-    [[1.5, 0.0], [0.0, 2.5]]
+    >>> Moments(4, np.zeros(2), np.diag([1.0, 3.0]), 20.0).count
+    4
     """
 
+    count: int
     mean_D: NDArray[np.float64]
     covariance_DD: NDArray[np.float64]
-    shrinkage: float
-
-    def shrunk_DD(self) -> NDArray[np.float64]:
-        """Give the shrunk covariance, (1 - s) Σ + s μ I with μ = trace(Σ) / D.
-
-        Ledoit and Wolf 2004, *A well-conditioned estimator for large-dimensional covariance
-        matrices*, equation 14.
-        """
-        width = len(self.mean_D)
-        identity = np.eye(width) * (np.trace(self.covariance_DD) / width)
-        return np.asarray((1 - self.shrinkage) * self.covariance_DD + self.shrinkage * identity)
+    fourth: float
 
 
 def mean(rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -101,16 +94,12 @@ def mean(rows: Rows, ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
 def moments(rows: Rows, ids_N: NDArray[np.int64], fold: Fold, *, done: Done) -> Moments:
     """Take the moments of some rows, a norm folded in, without holding them all.
 
-    The shrinkage is Ledoit and Wolf's (2004, section 3.2), with the mean taken away: with d² the
-    squared distance of Σ to μI and b² the variance of Σ, both over D, it is min(b², d²) / d², and
-    b² needs only the sum of ‖x - mean‖⁴.
-
     Examples
     --------
     >>> rows = Rows(np.array([[1, 0], [-1, 0], [0, 2], [0, -2]], dtype=np.float32), "F32")
     >>> found = moments(rows, np.arange(4), Fold(), done=lambda done, total: None)
-    >>> found.covariance_DD.tolist(), round(found.shrinkage, 3)
-    ([[0.5, 0.0], [0.0, 2.0]], 0.944)
+    >>> found.covariance_DD.tolist(), found.fourth
+    ([[0.5, 0.0], [0.0, 2.0]], 8.5)
     """
     count, width = len(ids_N), rows.width
     mean_D = fold(mean(rows, ids_N))
@@ -121,33 +110,7 @@ def moments(rows: Rows, ids_N: NDArray[np.int64], fold: Fold, *, done: Done) -> 
         fourth += float(np.square(np.square(centred_ND).sum(axis=1)).sum())
         done(min(places.stop, count), count)
     covariance_DD /= count
-    square = float(np.square(covariance_DD).sum())
-    trace = float(np.trace(covariance_DD))
-    distance = (square - trace**2 / width) / width
-    variance = (fourth / count - square) / (width * count)
-    shrinkage = min(max(variance, 0.0), distance) / distance if distance > 0 else 0.0
-    return Moments(mean_D, covariance_DD, shrinkage)
-
-
-def inverse_root(covariance_DD: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the symmetric inverse square root of a positive definite matrix.
-
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        It is not positive definite, to rounding.
-
-    Examples
-    --------
-    >>> inverse_root(np.diag([4.0, 16.0]))
-    array([[0.5 , 0.  ],
-           [0.  , 0.25]])
-    """
-    values_D, vectors_DD = np.linalg.eigh(covariance_DD)
-    if not values_D[0] > values_D[-1] * len(values_D) * np.finfo(np.float64).eps:
-        raise np.linalg.LinAlgError("the matrix is not positive definite")
-    root_DD: NDArray[np.float64] = (vectors_DD / np.sqrt(values_D)) @ vectors_DD.T
-    return 0.5 * (root_DD + root_DD.T)
+    return Moments(count, mean_D, covariance_DD, fourth / count)
 
 
 def mapped_norms(

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from ..errors import CacheError, CheckpointError
 from .tensors import TensorFile
 
-_FORMAT = 4  # of whatever is kept: a change of how anything is derived raises it
+_FORMAT = 5  # of whatever is kept: a change of how anything is derived raises it
 _DERIVED = "derived"
 _STORE_NAME = re.compile(r"[0-9a-f]{24}")
 _ENTRY_NAME = re.compile(r"([a-z0-9_-]+)-[0-9a-f]{32}\.safetensors")
@@ -110,8 +110,16 @@ class Store:
         A directory that cannot be written costs a warning and the time of the next build, never
         the answer.
         """
-        digest = hashlib.sha256(repr((_FORMAT, name, key)).encode()).hexdigest()
-        path = self.directory / f"{name}-{digest[:32]}.safetensors"
+        kept = self.get(name, key, fits)
+        if kept is not None:
+            return kept
+        arrays = {part: np.ascontiguousarray(array) for part, array in build().items()}
+        self.put(name, key, arrays)
+        return arrays
+
+    def get(self, name: str, key: str, fits: Callable[[Arrays], bool]) -> Arrays | None:
+        """Give an entry as `arrays` does; None where it is missing or damaged."""
+        path, digest = self._place(name, key)
         try:
             if path.is_file():
                 return _load(path, digest, fits)
@@ -119,16 +127,24 @@ class Store:
             _log.warning("the cache cannot be read: %s", error)
         except CheckpointError as error:
             _log.warning("a cache entry is damaged and is made again: %s", error)
-        arrays = {part: np.ascontiguousarray(array) for part, array in build().items()}
+        return None
+
+    def put(self, name: str, key: str, arrays: Arrays) -> None:
+        """Keep an entry; a directory that cannot be written costs a warning."""
+        path, digest = self._place(name, key)
         try:
             with atomic_path(path) as temporary:
                 # A path may hold what is not text.
                 source = self.label.encode(errors="backslashreplace").decode()
                 about = {"sha256": _digest(digest, arrays), "source": source}
-                save_file(arrays, temporary, metadata=about)
+                save_file(dict(arrays), temporary, metadata=about)
         except (OSError, SafetensorError) as error:
             _log.warning("%s could not be kept and will be made again: %s", path, error)
-        return arrays
+
+    def _place(self, name: str, key: str) -> tuple[Path, str]:
+        """Give the path of an entry, and what tells it apart."""
+        digest = hashlib.sha256(repr((_FORMAT, name, key)).encode()).hexdigest()
+        return self.directory / f"{name}-{digest[:32]}.safetensors", digest
 
     def entries(self) -> tuple["Entry", ...]:
         """List what is kept here, by name."""

@@ -50,6 +50,8 @@ Run = Callable[..., tuple[int, str, str]]
         ),
         ("fragments.txt", "byte_level", ["🐴", "--region", "bytes", "--top", "4"]),
         ("hostile.txt", "sentencepiece", ["king", "--top", "285"]),
+        ("csls.txt", "byte_level", ["king + sea", "--score", "csls", "--top", "4"]),
+        ("cosmul.txt", "wordpiece", ["king - man + woman", "--score", "cosmul", "--top", "4"]),
     ],
 )
 def test_output_is_golden(
@@ -186,7 +188,8 @@ def test_info_says_what_was_found(run: Run, make_checkpoint: Make) -> None:
     assert found["vocabulary"]["padding"] == 3
     assert found["vocabulary"]["byte"] == 256
     assert found["norm"] is None
-    assert [entry["name"] for entry in found["cache"]] == ["norms", "space-causal", "vocabulary"]
+    names = ["covariance", "norms", "space-causal", "vocabulary"]
+    assert [entry["name"] for entry in found["cache"]] == names
     _, table, _ = run("info", str(directory))
     for said in (str(directory), "256 byte", "none found", "space-causal"):
         assert said in table
@@ -198,6 +201,7 @@ def test_the_cache_is_listed_and_cleared(run: Run, make_checkpoint: Make, tmp_pa
     _, out, _ = run("cache", "--json")
     kept = [json.loads(line) for line in out.splitlines()]
     assert [(entry["source"], entry["name"]) for entry in kept] == [
+        (directory, "covariance"),
         (directory, "norms"),
         (directory, "space-causal"),
         (directory, "vocabulary"),
@@ -205,7 +209,7 @@ def test_the_cache_is_listed_and_cleared(run: Run, make_checkpoint: Make, tmp_pa
     assert all(Path(entry["path"]).stat().st_size == entry["bytes"] for entry in kept)
     _, table, _ = run("cache")
     assert "space-causal" in table
-    assert "3 entries" in table
+    assert "4 entries" in table
     code, out, _ = run("cache", "--clear", "--json")
     assert (code, [json.loads(line) for line in out.splitlines()]) == (0, kept)
     assert not any(Path(entry["path"]).exists() for entry in kept)
@@ -321,12 +325,12 @@ def test_a_damaged_cache_is_reported_and_answered(
     directory = str(make_checkpoint())
     first = run("near", directory, "king", "--region", "emoji")
     entries = list((tmp_path / "cache" / "unembed" / "derived").glob("*/*"))
-    assert len(entries) == 4
+    assert len(entries) == 5
     for entry in entries:
         entry.write_bytes(entry.read_bytes()[:-2])
     code, out, err = run("near", directory, "king", "--region", "emoji")
     assert (code, out) == first[:2]
-    assert err.count("unembed: a cache entry is damaged and is made again: ") == 4
+    assert err.count("unembed: a cache entry is damaged and is made again: ") == 5
 
 
 def test_a_missing_demo_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Names become tokens, expressions become vectors, and concepts have an algebra."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unembed import Concept, Head, open_head
 from unembed.errors import ExpressionError, UsageError
+from unembed.geometry.concepts.phrase import Word, split_words
 
 Make = Callable[..., Path]
 SPACES = ["logit", "cosine", "centred", "causal"]
@@ -37,40 +38,138 @@ def test_a_name_is_the_token_with_a_space_then_the_bare_one_then_pieces(head: He
         ("b", ("b",), "bare"),
         ("#5", ("<0x03>",), "id"),
         ("horse", ("horse",), "token"),
-        ("aab", ("▁", "a", "a", "b"), "pieces_mean"),
+        ("aab", ("▁", "a", "a", "b"), "pieces_rarity"),
     ]
     for name in resolved:
         assert [head.vocabulary.token(id_) for id_ in name.token_ids] == list(name.tokens)
+        assert name.words == (Word(name.text.removeprefix("#"), name.token_ids, name.method),)
 
 
-def test_a_hyphenated_word_is_one_word(make_checkpoint: Make) -> None:
+def test_a_hyphenated_word_is_one_name_of_its_words(make_checkpoint: Make) -> None:
     head = open_head(make_checkpoint("byte_level"))
     one, two = head.concept("sea-horse").resolved, head.concept("sea - horse").resolved
     assert [name.text for name in one] == ["sea-horse"]
+    assert [word.text for word in one[0].words] == ["sea", "horse"]
     assert [name.text for name in two] == ["sea", "horse"]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hot dog", ["hot", "dog"]),
+        ("jack-o-lantern", ["jack", "o", "lantern"]),
+        ("hot – dog—cat", ["hot", "dog", "cat"]),
+        ("don't stop", ["don't", "stop"]),
+        ("woman’s hat", ["woman’s", "hat"]),
+        ("l'eau, l’air", ["l'eau", "l’air"]),
+        ("snake_case name", ["snake_case", "name"]),
+        ("one/two (three); «four»!", ["one", "two", "three", "four"]),
+        ("¿qué? ¡sí!", ["qué", "sí"]),
+        ("\ttabs\nand\u3000spaces\u00a0too ", ["tabs", "and", "spaces", "too"]),
+        ("东京、大阪。", ["东京", "大阪"]),
+        ("東京", ["東京"]),
+        ("ภาษาไทย ง่าย", ["ภาษาไทย", "ง่าย"]),
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+        ("می\u200cروم خانه", ["می\u200cروم", "خانه"]),
+        ("De\u0301ja\u0300 vu", ["De\u0301ja\u0300", "vu"]),
+        ("sea 🐴 👩‍🚀", ["sea", "🐴", "👩‍🚀"]),
+        ("🐴-❤️", ["🐴", "❤️"]),
+        ("‼️ go #️⃣ *⃣ up #5", ["‼️", "go", "#️⃣", "*⃣", "up", "5"]),
+        ("c++ $5 a=b", ["c++", "$5", "a=b"]),
+        ("...", ["..."]),
+        ("?! -", ["?! -"]),
+        (" ", [" "]),
+        ("'", ["'"]),
+    ],
+)
+def test_a_phrase_is_divided_into_words(text: str, words: list[str]) -> None:
+    assert split_words(text) == words
+
+
+@given(st.text(min_size=1))
+def test_words_are_what_was_written(text: str) -> None:
+    words = split_words(text)
+    assert all(words)
+    rest = iter(text)
+    assert all(char in rest for char in "".join(words))  # in their order
+    if words != [text]:
+        assert [split_words(word) for word in words] == [[word] for word in words]
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ('"sea horse"', [("sea", 1, "leading_space"), ("horse", 1, "leading_space")]),
+        ('"king\'s sea"', [("king's", 3, "pieces_rarity"), ("sea", 1, "leading_space")]),
+        ('"sea, 🐴!"', [("sea", 1, "leading_space"), ("🐴", 1, "bare")]),
+        ('"🐶 🐴"', [("🐶", 1, "bare"), ("🐴", 1, "bare")]),
+        ('"🐶🐴"', [("🐶🐴", 3, "pieces_rarity")]),
+        ('"..."', [("...", 4, "pieces_rarity")]),
+        ('"-"', [("-", 1, "bare")]),
+        ('" "', [(" ", 1, "bare")]),
+        ('"  sea  "', [("sea", 1, "leading_space")]),
+        ("東京", [("東京", 7, "pieces_rarity")]),
+        ('"sea 東京"', [("sea", 1, "leading_space"), ("東京", 7, "pieces_rarity")]),
+        ("👩‍🚀", [("👩‍🚀", 9, "pieces_rarity")]),
+    ],
+)
+def test_the_words_of_a_name_have_tokens_of_their_own(
+    make_checkpoint: Make, expression: str, words: list[tuple[str, int, str]]
+) -> None:
+    (name,) = open_head(make_checkpoint("byte_level")).concept(expression).resolved
+    assert [(word.text, len(word.token_ids), word.method) for word in name.words] == words
+    assert name.token_ids == tuple(id_ for word in name.words for id_ in word.token_ids)
+    assert name.method == ("words_rarity" if len(words) > 1 else words[0][2])
+
+
+def test_a_phrase_that_is_one_token_is_not_divided(make_checkpoint: Make) -> None:
+    head = open_head(make_checkpoint())
+    text = "<script>alert(1)</script>"
+    (name,) = head.concept(f'"{text}"').resolved
+    assert (name.tokens, name.words) == ((text,), (Word(text, name.token_ids, "bare"),))
+
+
+def weights_of(pieces: str, ids: Sequence[int]) -> Any:
+    """What each token or word counts, again."""
+    count = len(ids)
+    shares = np.array([(1.0 + id_) ** 0.25 for id_ in ids])
+    return {
+        "rarity": shares / shares.sum(),
+        "mean": np.full(count, 1 / count),
+        "sum": np.ones(count),
+        "first": np.arange(count) == 0,
+        "last": np.arange(count) == count - 1,
+    }[pieces]
+
+
+@pytest.mark.parametrize("pieces", ["rarity", "mean", "sum", "first", "last"])
 @pytest.mark.parametrize("space", SPACES)
-def test_pieces_are_joined_as_asked(make_checkpoint: Make, space: str) -> None:
+def test_pieces_and_words_count_as_asked(make_checkpoint: Make, space: str, pieces: str) -> None:
     head = open_head(make_checkpoint("byte_level"))
-    vectors = {
-        pieces: head.concept('"seahorse"', space=space, pieces=pieces)
-        for pieces in ("mean", "sum", "first", "last")
-    }
-    ids = vectors["mean"].resolved[0].token_ids
+    scaled = (lambda vector: vector) if space == "logit" else unit
+    word = head.concept('"seahorse"', space=space, pieces=pieces)
+    ids = word.resolved[0].token_ids
     assert b"".join(head.vocabulary.written[id_] for id_ in ids) == b" seahorse"
-    assert len(ids) > 1
-    places = vectors["mean"].space.place(rows_of(head, *ids))
-    wanted = {
-        "mean": places.mean(axis=0),
-        "sum": places.sum(axis=0),
-        "first": places[0],
-        "last": places[-1],
-    }
-    for pieces, concept in vectors.items():
-        expected = wanted[pieces] if space == "logit" else unit(wanted[pieces])
-        np.testing.assert_allclose(concept.vector_D, expected, atol=1e-12)
-        assert concept.resolved[0].method == f"pieces_{pieces}"
+    assert word.resolved[0].method == f"pieces_{pieces}"
+    places = np.array([scaled(place) for place in word.space.place(rows_of(head, *ids))])
+    vector = weights_of(pieces, ids) @ places
+    np.testing.assert_allclose(word.vector_D, scaled(vector), atol=1e-12)
+    phrase = head.concept('"seahorse 🐴"', space=space, pieces=pieces)
+    assert phrase.resolved[0].method == f"words_{pieces}"
+    horse = head.vocabulary.id_of("🐴") or 0
+    words = np.array([scaled(vector), scaled(phrase.space.place(rows_of(head, horse))[0])])
+    wanted = scaled(weights_of(pieces, (max(ids), horse)) @ words)
+    np.testing.assert_allclose(phrase.vector_D, wanted, atol=1e-12)
+
+
+def test_an_unknown_word_of_a_phrase_is_an_unknown_phrase(make_checkpoint: Make) -> None:
+    head = open_head(make_checkpoint("unigram"))
+    assert len(head.concept('"sea horse"').resolved[0].words) == 2
+    with pytest.raises(
+        ExpressionError, match="'sea 東京' is not written with the tokens"
+    ) as caught:
+        head.concept('king + "sea 東京"')
+    assert caught.value.column == 8
 
 
 def test_names_are_unit_vectors_but_in_logit(head: Head) -> None:

@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 from functools import cached_property
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 import pytest
@@ -115,7 +115,7 @@ def keywords_of(function: Any) -> dict[str, Any]:
 
 
 def test_options_are_the_keywords_of_nearest() -> None:
-    assert list(Options.__annotations__) == list(keywords_of(nearest))
+    assert set(get_type_hints(Options)) == set(keywords_of(nearest))
 
 
 def test_the_command_lines_defaults_are_the_librarys() -> None:

@@ -15,7 +15,7 @@ from unembed.indexes.rows import Rows, norm
 
 from .helpers import TORCH, decoded, index_of, rows_of
 
-MEASURES = ["product", "cosine", "fitted", "centred", "bias", "all"]
+MEASURES = ["product", "cosine", "fitted", "centred", "bias", "all", "hubs"]
 Answer = tuple[NDArray[np.float64], NDArray[np.int64]]
 # A test that turns a knob turns it the same way in each example.
 LAWS = settings(
@@ -30,10 +30,10 @@ def measure_of(kind: str, rows: Rows, query_D: NDArray[np.float64], seed: int = 
     centred_V = norm(decoded(rows) - mean_D)
     length = float(norm(query_D)) or 1.0
     parts: dict[str, object] = {}
-    if kind in {"cosine", "fitted"}:
+    if kind in {"cosine", "fitted", "hubs"}:
         norms_V = rows.norms()
         parts = {"norms_V": np.where(norms_V > 0, norms_V, 1.0), "divisor": length}
-    if kind == "fitted":  # by no good vector: it may not matter for the answer
+    if kind in {"fitted", "hubs"}:  # by no good vector: it may not matter for the answer
         vector_D = rng.choice([0.5, 1.0, -1.0], rows.width) + query_D * rng.choice([0.0, 1.0])
         parts["fit"] = NormFit(vector_D, products(rows, vector_D, np.arange(rows.count)))
     if kind in {"centred", "all"}:
@@ -44,6 +44,9 @@ def measure_of(kind: str, rows: Rows, query_D: NDArray[np.float64], seed: int = 
         }
     if kind in {"bias", "all"}:
         parts["bias_V"] = rng.choice([-2.0, 0.0, 0.5, 3.0, 100.0], rows.count)
+    if kind == "hubs":
+        parts["hubness_V"] = rng.choice([-1.0, 0.0, 0.25, 0.3, 1.0], rows.count)
+        parts["own_hubness"] = float(rng.choice([-0.1, 0.0, 0.7]))
     return Measure(query_D, **parts)  # type: ignore[arg-type]
 
 
@@ -56,6 +59,9 @@ def oracle(rows: Rows, measure: Measure, among_N: NDArray[np.int64] | None = Non
         score += 0.0 if measure.bias_V is None else measure.bias_V[id_]
         score /= 1.0 if measure.norms_V is None else measure.norms_V[id_]
         scores[id_] = score / measure.divisor
+        if measure.hubness_V is not None:
+            hubness = measure.hubness_V[id_] + measure.own_hubness
+            scores[id_] = 2 * scores[id_] - hubness
     ids = sorted(scores, key=lambda id_: (-scores[id_], id_))
     return np.array([scores[id_] for id_ in ids]), np.array(ids, dtype=np.int64)
 
@@ -268,6 +274,8 @@ def test_no_error_within_the_bound_changes_an_answer(
         measure = replace(measure, norms_V=np.ones(count))
     if measure.bias_V is not None:
         measure = replace(measure, bias_V=2.0**-24 * data.draw(steps))
+    if measure.hubness_V is not None:
+        measure = replace(measure, hubness_V=2.0**-24 * data.draw(steps))
     signs_V = data.draw(npst.arrays(np.float64, count, elements=st.sampled_from([-1.0, 1.0, 0.0])))
     index, k = WorstIndex(rows, measure, signs_V), data.draw(st.integers(1, count))
     (products_C,), (ids_C,) = index.products(
@@ -351,7 +359,7 @@ def test_queries_asked_together_are_answered_as_alone(few: None) -> None:
 
 
 @LAWS
-@given(case=cases("all"))
+@given(case=cases("all") | cases("hubs"))
 def test_a_row_within_reach_is_never_passed_over(case: Case) -> None:
     """Whatever score a row has, its own product (with the room that is kept) reaches it."""
     ids_N = np.arange(case.rows.count)
@@ -362,3 +370,28 @@ def test_a_row_within_reach_is_never_passed_over(case: Case) -> None:
         reach_V = case.measure.within_reach(scores_N[id_], true_N[id_] + error, slice(None))
         assert np.broadcast_to(reach_V, case.rows.count)[id_]
     assert case.measure.within_reach(1e30, 1.0, slice(None)).sum() == 0
+
+
+def test_a_hub_gives_way_to_a_row_of_a_lower_cosine(few: None) -> None:
+    """The best cosine is no first score, and the best score has one of the lowest cosines."""
+    angles = np.linspace(0.1, 1.5, 600)
+    rows = rows_of(np.stack([np.cos(angles), np.sin(angles)], axis=1), "F32")
+    hubness_V = np.full(600, 0.95)
+    hubness_V[[0, 590]] = 1.0, -1.0
+    norms_V, axis_D = rows.norms(), np.array([1.0, 0.0])
+    measure = Measure(axis_D, norms_V=norms_V, hubness_V=hubness_V, own_hubness=0.25)
+    assert_equal(answer(rows, measure, 9), oracle(rows, measure), 9)
+    assert answer(rows, measure, 3)[1].tolist() == [590, 1, 2]
+    assert answer(rows, Measure(axis_D, norms_V=norms_V), 2)[1].tolist() == [0, 1]
+
+
+def test_a_row_at_the_origin_has_the_hubness_alone(few: None) -> None:
+    """Its norm is given as immense: what it scores must not be lost in rounding times that."""
+    values = np.array([[0.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, 1e-3]])
+    rows = rows_of(values, "F32")
+    norms_V = np.where(rows.norms() > 0, rows.norms(), 1e150)
+    hubness_V = np.array([1 / 3, 0.1, 1 / 3, 0.9])
+    measure = Measure(np.array([1.0, 0.0]), norms_V=norms_V, hubness_V=hubness_V, own_hubness=0.1)
+    for k in range(1, 5):
+        assert_equal(answer(rows, measure, k), oracle(rows, measure), k)
+    assert answer(rows, measure, 3)[1].tolist() == [3, 0, 2]

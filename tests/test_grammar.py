@@ -4,20 +4,30 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unembed.errors import ExpressionError
-from unembed.geometry.concepts.grammar import Call, Name, Node, Sum, parse
+from unembed.geometry.concepts.grammar import (
+    Call,
+    Name,
+    Node,
+    NodePair,
+    Sum,
+    bracketed,
+    parse,
+    spelled,
+)
 
 
 def word(text: str, column: int) -> Name:
     return Name("word", text, column)
 
 
-def linear(node: Node, weight: float = 1.0) -> dict[tuple[str, str], float]:
-    """The weight of each name, `unit` taken as a name of its own."""
+def linear(node: Node | NodePair, weight: float = 1.0) -> dict[tuple[str, str], float]:
+    """The weight of each name; `unit` and directions are taken as names of their own."""
+    if isinstance(node, NodePair):
+        return {("pair", repr([rounded(node.base), rounded(node.target)])): weight}
     if isinstance(node, Name):
         return {(node.kind, node.text): weight}
-    if isinstance(node, Call) and node.function == "unit":
-        inside = sorted(linear(node.arguments[0]).items())
-        return {("unit", repr([(key, round(value, 9)) for key, value in inside])): weight}
+    if isinstance(node, Call) and node.function != "mean":
+        return {(node.function, repr([rounded(part) for part in node.arguments])): weight}
     if isinstance(node, Call):
         share = weight / len(node.arguments)
         parts = [linear(argument, share) for argument in node.arguments]
@@ -28,6 +38,11 @@ def linear(node: Node, weight: float = 1.0) -> dict[tuple[str, str], float]:
         for key, value in part.items():
             total[key] = total.get(key, 0.0) + value
     return total
+
+
+def rounded(node: Node | NodePair) -> list[tuple[tuple[str, str], float]]:
+    """The names of a node in order, their weights without their rounding."""
+    return [(key, round(value, 9)) for key, value in sorted(linear(node).items())]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +63,48 @@ def linear(node: Node, weight: float = 1.0) -> dict[tuple[str, str], float]:
         ("mean(cat, dog)", Call("mean", (word("cat", 6), word("dog", 11)), 1)),
         ("unit(cat)", Call("unit", (word("cat", 6),), 1)),
         ("mean + unit", Sum(((1.0, word("mean", 1)), (1.0, word("unit", 8))))),
+        ("emoji + direction", Sum(((1.0, word("emoji", 1)), (1.0, word("direction", 9))))),
+        ("emoji(seahorse)", Call("emoji", (word("seahorse", 7),), 1)),
+        ("emoji (x)", Call("emoji", (word("x", 8),), 1)),
+        ("naïve_2(x)", Call("naïve_2", (word("x", 9),), 1)),
+        ("_mine(x)", Call("_mine", (word("x", 7),), 1)),
+        ("up(down(x))", Call("up", (Call("down", (word("x", 9),), 4),), 1)),
+        ("2*up(x - y)/4", Sum(((0.5, Call("up", (parse("     x - y"),), 3)),))),
+        ("direction(plural)", Call("direction", (word("plural", 11),), 1)),
+        ("direction((plural))", Call("direction", (word("plural", 12),), 1)),
+        (
+            "direction(man:woman, king : 'drag queen')",
+            Call(
+                "direction",
+                (
+                    NodePair(word("man", 11), word("woman", 15)),
+                    NodePair(word("king", 22), Name("phrase", "drag queen", 29)),
+                ),
+                1,
+            ),
+        ),
+        (
+            "x - direction(2*a:up(b))",
+            Sum(
+                (
+                    (1.0, word("x", 1)),
+                    (
+                        -1.0,
+                        Call(
+                            "direction",
+                            (
+                                NodePair(
+                                    Sum(((2.0, word("a", 17)),)),
+                                    Call("up", (word("b", 22),), 19),
+                                ),
+                            ),
+                            5,
+                        ),
+                    ),
+                )
+            ),
+        ),
+        ("+direction(a:b)", Call("direction", (NodePair(word("a", 12), word("b", 14)),), 2)),
         ('"hot dog"', Name("phrase", "hot dog", 1)),
         ("'hot dog'", Name("phrase", "hot dog", 1)),
         (r'"a\"\\\n\x41\u202e\U0001f434"', Name("phrase", 'a"\\\nA\u202e🐴', 1)),
@@ -80,7 +137,7 @@ def test_an_emoji_is_one_name(emoji: str) -> None:
         ("king -", "the end cannot stand here; a number, a word", 7),
         ("king man", "'man' cannot stand here; +, -, *, / or the end could; a phrase", 6),
         ("(king man", "'man' cannot stand here; +, -, *, / or ) could", 7),
-        ("mean(king man", "'man' cannot stand here; +, -, *, /, ) or a comma could", 11),
+        ("mean(king man", "'man' cannot stand here; +, -, *, /, ), a comma or : could", 11),
         ("king + + man", "'+' cannot stand here; a number", 8),
         ("2 king", "'king' cannot stand here; * could", 3),
         ("king * man", "'man' cannot stand here; a number could", 8),
@@ -95,8 +152,29 @@ def test_an_emoji_is_one_name(emoji: str) -> None:
         ("sea)", "')' cannot stand here", 4),
         ("mean()", "')' cannot stand here", 6),
         ("#x", "'#' cannot stand here", 1),
-        ("sea + foo(cat)", "'foo' is no function; the functions are mean, unit and token", 7),
         ("unit(a, b)", "unit takes one argument, not 2", 1),
+        ("x + emoji(a, b)", "emoji takes one argument, not 2", 5),
+        ("x + emoji(a:b)", "a pair such as man:woman stands in direction(…)", 5),
+        ("mean(a, a:b)", "a pair such as man:woman stands in direction(…)", 1),
+        ("unit(a:b)", "a pair such as man:woman stands in direction(…)", 1),
+        ("token(a:b)", "token takes one string in quotes", 1),
+        ("x - direction(a:b, c)", "direction takes pairs, as in direction(man:woman, king:qu", 5),
+        ("direction(a, b)", "or the name of one", 1),
+        ("direction(a + b)", "direction takes pairs", 1),
+        ("direction(2*a)", "direction takes pairs", 1),
+        ("direction(up(a))", "direction takes pairs", 1),
+        ('direction("a")', "direction takes pairs", 1),
+        ("direction(#5)", "direction takes pairs", 1),
+        ("direction()", "')' cannot stand here", 11),
+        ("direction(a:b:c)", "':' cannot stand here; +, -, *, /, ) or a comma could", 14),
+        ("direction(a:b,)", "')' cannot stand here", 15),
+        ("direction(a:)", "')' cannot stand here", 13),
+        ("direction(:b)", "':' cannot stand here", 11),
+        ("a:b", "':' cannot stand here; +, -, *, / or the end could", 2),
+        ("(a:b)", "':' cannot stand here; +, -, *, / or ) could", 3),
+        ("up(a)(b)", "'(' cannot stand here", 6),
+        ("up-down(a)", "'(' cannot stand here", 8),
+        ("2(a)", "'(' cannot stand here; * could", 2),
         ("x - token(sea)", 'token takes one string in quotes, as in token("▁sea")', 5),
         ('token("a", "b")', "token takes one string", 1),
         ("sea/0", "'0' makes no weight", 5),
@@ -105,6 +183,8 @@ def test_an_emoji_is_one_name(emoji: str) -> None:
         ("sea/1e-300/1e-300", "'1e-300' makes no weight", 12),
         ("a" * 10_001, "10,001 characters; an expression has at most 10,000", 1),
         ("(" * 51 + "sea" + ")" * 51, "more than 50 brackets in one another", 52),
+        ("up(" * 51 + "sea" + ")" * 51, "more than 50 brackets in one another", 154),
+        ("direction(a:" * 51 + "b" + ")" * 51, "more than 50 brackets in one another", 611),
         ('"' + ")" * 3000 + '" + ' + "(" * 3000 + "a" + ")" * 3000, "more than 50 brackets", 3057),
     ],
 )
@@ -113,6 +193,81 @@ def test_an_error_points_at_the_column(expression: str, message: str, column: in
         parse(expression)
     assert message in str(caught.value)
     assert caught.value.column == column
+
+
+DIRECTIONS = ("up", "plural", "emoji_de")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "up(a)",
+        "direction(plural) + mean(unit(a), emoji_de(b))",
+        "direction(up(a):b)",
+        "foo + token",
+    ],
+)
+def test_directions_that_there_are_may_be_named(expression: str) -> None:
+    assert parse(expression, directions=lambda: DIRECTIONS) == parse(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "name", "column"),
+    [
+        ("sea + foo(cat)", "foo", 7),
+        ("foo(nosuch(cat))", "foo", 1),
+        ("up(nosuch(cat))", "nosuch", 4),
+        ("mean(a, unit(2*foo(b)))", "foo", 16),
+        ("direction(a:b, c:d - foo(e))", "foo", 22),
+        ("direction(foo(a):b)", "foo", 11),
+        ("Up(a)", "Up", 1),
+    ],
+)
+def test_an_unknown_function_is_pointed_at(expression: str, name: str, column: int) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(expression, directions=lambda: DIRECTIONS)
+    assert caught.value.message == (
+        f"{name!r} is neither a function (mean, unit, token, direction) nor a direction "
+        "(up, plural, emoji_de); to add what is in brackets, write + before it"
+    )
+    assert caught.value.column == column
+    assert isinstance(parse(expression), Call | Sum)  # where any direction is taken
+
+
+@pytest.mark.parametrize("name", ["foo", "unit", "mean", "token", "direction", "Up"])
+def test_an_unknown_direction_is_pointed_at(name: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(f"sea - up(direction({name}))", directions=lambda: DIRECTIONS)
+    assert (
+        caught.value.message
+        == f"{name!r} is no direction; the directions are {', '.join(DIRECTIONS)}"
+    )
+    assert caught.value.column == 20
+
+
+def test_directions_are_asked_for_only_where_one_is_named() -> None:
+    def unexpected() -> tuple[str, ...]:
+        raise AssertionError("a list of directions costs time")
+
+    assert parse("mean(unit(a), b) + direction(a:b)", directions=unexpected)
+
+
+@pytest.mark.parametrize(
+    ("expression", "alone"),
+    [
+        ("sea", True),
+        ("up(sea)", True),
+        ("direction(a:b)", True),
+        ("(a)", True),
+        ("a + b", False),
+        ("-a", False),
+        ("2*a", False),
+        ("a residual", False),
+        ("a" * 10_001, False),
+    ],
+)
+def test_brackets_stand_round_what_is_more_than_one(expression: str, alone: bool) -> None:
+    assert bracketed(expression) == (expression if alone else f"({expression})")
 
 
 def test_fifty_brackets_and_ten_thousand_characters_are_read() -> None:
@@ -128,8 +283,8 @@ def test_the_caret_stands_under_a_wide_character() -> None:
 
 PIECES = st.sampled_from(
     [
-        *("sea", "a-b", "🐴", "❤️", "mean", "unit", "token", "12", "0", "e9"),
-        *"\"'\\()+-*/,#.e",
+        *("sea", "a-b", "🐴", "❤️", "mean", "unit", "token", "direction", "up(", "12", "0", "e9"),
+        *"\"'\\()+-*/,#.e:_",
         *(" ", "\n", "\u3000", "\x00", "\x1c", "\u202e", "\ud800"),
     ]
 )
@@ -141,7 +296,7 @@ PIECES = st.sampled_from(
 @example("\U000e0067")
 def test_any_text_parses_or_is_one_of_our_errors(text: str) -> None:
     try:
-        parse(text)
+        parse(text, directions=lambda: DIRECTIONS)
     except ExpressionError as error:
         assert 1 <= error.column <= len(text) + 1  # noqa: PT017 - most texts raise
 
@@ -150,6 +305,9 @@ def test_any_text_parses_or_is_one_of_our_errors(text: str) -> None:
 def test_a_quoted_text_is_that_text(text: str) -> None:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     assert parse(f'"{escaped}"') == Name("phrase", text, 1)
+    named = parse(spelled(text))
+    assert isinstance(named, Name)
+    assert named.text == text
 
 
 NAMES = st.sampled_from(
@@ -175,19 +333,26 @@ def added(parts: list[tuple[float, Tree]]) -> dict[tuple[str, str], float]:
     return total
 
 
+def inside(weights: dict[tuple[str, str], float]) -> list[tuple[tuple[str, str], float]]:
+    return [(key, round(value, 9)) for key, value in sorted(weights.items())]
+
+
 @st.composite
-def larger(draw: st.DrawFn, inside: st.SearchStrategy[Tree]) -> Tree:
+def larger(draw: st.DrawFn, smaller: st.SearchStrategy[Tree]) -> Tree:
     """A text and the weights that it must have, made of smaller ones."""
-    parts = draw(st.lists(inside, min_size=1, max_size=3))
-    shape = draw(st.sampled_from(["sum", "mean", "times", "over", "unit"]))
+    parts = draw(st.lists(smaller, min_size=1, max_size=3))
+    shape = draw(st.sampled_from(["sum", "mean", "times", "over", "unit", "up", "direction"]))
     space = draw(st.sampled_from([" ", "  ", "\n"]))
     if shape == "mean":
         written = f"mean({f',{space}'.join(text for text, _ in parts)})"
         return written, added([(1 / len(parts), part) for part in parts])
-    if shape == "unit":
+    if shape in {"unit", "up"}:
         text, weights = parts[0]
-        found = [(key, round(value, 9)) for key, value in sorted(weights.items())]
-        return f"unit({text})", {("unit", repr(found)): 1.0}
+        return f"{shape}({text})", {(shape, repr([inside(weights)])): 1.0}
+    if shape == "direction":
+        (base, first), (target, second) = parts[0], parts[-1]
+        pair = ("pair", repr([inside(first), inside(second)]))
+        return f"direction({base}{space}:{target})", {("direction", repr([[(pair, 1.0)]])): 1.0}
     if shape == "times":
         number = draw(NUMBERS)
         return f"{number}{space}*({parts[0][0]})", added([(float(number), parts[0])])

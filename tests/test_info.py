@@ -73,7 +73,7 @@ def test_what_is_kept_is_listed(make_checkpoint: Make) -> None:
     head.nearest("king", region="emoji")
     found = head.info()
     assert {entry.name for entry in found.cache} == {
-        *("vocabulary", "norms", "space-causal", "region-emoji")
+        *("vocabulary", "norms", "covariance", "space-causal", "region-emoji")
     }
     for entry in found.cache:
         assert entry.source == head.source

@@ -1,4 +1,4 @@
-"""Moments of rows against numpy and scikit-learn; whitening; norms under a map."""
+"""Moments of rows against numpy; norms under a map."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf, ledoit_wolf
 from unembed.indexes import rows as rows_module
 from unembed.indexes.moments import (
     Fold,
-    Moments,
     _first_equals,
     fit_norms,
-    inverse_root,
     mapped_norms,
     mean,
     moments,
@@ -56,7 +53,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 @pytest.mark.parametrize("with_gain", [False, True])
 @pytest.mark.parametrize("name", CLOUDS)
-def test_moments_equal_those_of_numpy_and_sklearn(name: str, with_gain: bool, block: int) -> None:
+def test_moments_equal_those_of_numpy(name: str, with_gain: bool, block: int) -> None:
     values = np.vstack([CLOUDS[name], np.full((3, 8), 1e9)])  # three that are not asked for
     gain_D = np.linspace(-0.5, 2, 8) if with_gain else np.ones(8)
     ids_N = np.random.default_rng(1).permutation(len(values) - 3)
@@ -69,11 +66,9 @@ def test_moments_equal_those_of_numpy_and_sklearn(name: str, with_gain: bool, bl
     largest = float(np.abs(expected_DD).max())
     np.testing.assert_allclose(found.covariance_DD, expected_DD, rtol=1e-10, atol=1e-12 * largest)
     np.testing.assert_array_equal(found.covariance_DD, found.covariance_DD.T)
-    shrunk_DD, shrinkage = ledoit_wolf(chosen_ND - chosen_ND.mean(axis=0), assume_centered=True)
-    assert found.shrinkage == pytest.approx(shrinkage, rel=1e-12, abs=1e-12)
-    assert shrinkage > 0
-    assert (shrinkage == 1) == (name == "heavy tails")  # one case where the whole is shrunk
-    np.testing.assert_allclose(found.shrunk_DD(), shrunk_DD, rtol=1e-12, atol=1e-12 * largest)
+    lengths_N = np.linalg.norm(chosen_ND - chosen_ND.mean(axis=0), axis=1)
+    assert found.fourth == pytest.approx(np.mean(lengths_N**4), rel=1e-12)
+    assert found.count == len(ids_N)
     steps = range(block, len(ids_N) + block, block)
     assert told.calls == [(min(step, len(ids_N)), len(ids_N)) for step in steps]
 
@@ -82,75 +77,19 @@ def test_bfloat16_rows_are_decoded_before_they_are_averaged() -> None:
     values = np.random.default_rng(2).integers(-8, 8, (90, 6)) / 4  # exact in bfloat16
     codes = (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
     found = moments(Rows(codes, "BF16"), np.arange(90), Fold(), done=Told())
-    fitted = LedoitWolf().fit(values)
-    np.testing.assert_allclose(found.shrunk_DD(), fitted.covariance_, rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(found.mean_D, fitted.location_, rtol=1e-12, atol=1e-14)
-    assert found.shrinkage == pytest.approx(fitted.shrinkage_, rel=1e-12)
+    expected_DD = np.cov(values, rowvar=False, bias=True)
+    np.testing.assert_allclose(found.covariance_DD, expected_DD, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(found.mean_D, values.mean(axis=0), rtol=1e-12, atol=1e-14)
     some_N = np.array([3, 3, 50])  # a mean is of the ids as they are given
     np.testing.assert_allclose(mean(Rows(codes, "BF16"), some_N), values[some_N].mean(axis=0))
 
 
-def test_rows_without_a_cloud_have_no_shrinkage() -> None:
-    """One row, or equal ones: the covariance is zero, and so is what would be divided by."""
+def test_rows_without_a_cloud_have_no_moments() -> None:
+    """One row, or equal ones."""
     rows = Rows(np.ones((4, 3), dtype=np.float32), "F32")
     for ids_N in np.arange(4), np.array([2]):
         found = moments(rows, ids_N, Fold(), done=Told())
-        assert (found.shrinkage, np.abs(found.shrunk_DD()).max()) == (0.0, 0.0)
-
-
-def test_full_shrinkage_gives_a_multiple_of_the_identity() -> None:
-    covariance_DD = np.diag([1.0, 2.0, 6.0])
-    shrunk_DD = Moments(np.zeros(3), covariance_DD, 1.0).shrunk_DD()
-    np.testing.assert_array_equal(shrunk_DD, 3 * np.eye(3))
-    np.testing.assert_array_equal(
-        Moments(np.zeros(3), covariance_DD, 0.0).shrunk_DD(), covariance_DD
-    )
-
-
-def test_whitened_rows_have_the_identity_for_covariance() -> None:
-    values = CLOUDS["very correlated"]
-    covariance_DD = np.cov(values, rowvar=False, bias=True)
-    root_DD = inverse_root(covariance_DD)
-    whitened_DD = np.cov((values - values.mean(axis=0)) @ root_DD, rowvar=False, bias=True)
-    np.testing.assert_allclose(whitened_DD, np.eye(8), atol=1e-7)
-
-
-@pytest.mark.parametrize("condition", [1.0, 1e3, 1e8])
-def test_the_inverse_root_undoes_the_matrix(condition: float) -> None:
-    rng = np.random.default_rng(3)
-    vectors_DD, _ = np.linalg.qr(rng.standard_normal((20, 20)))
-    covariance_DD = (vectors_DD * np.geomspace(1 / condition, 1, 20)) @ vectors_DD.T
-    root_DD = inverse_root(0.5 * (covariance_DD + covariance_DD.T))
-    np.testing.assert_array_equal(root_DD, root_DD.T)
-    assert np.linalg.eigvalsh(root_DD)[0] > 0
-    atol = 1e-13 * condition
-    np.testing.assert_allclose(root_DD @ covariance_DD @ root_DD, np.eye(20), atol=atol)
-
-
-@pytest.mark.parametrize(
-    "matrix",
-    [
-        np.zeros((3, 3)),
-        np.diag([1.0, 1.0, 0.0]),
-        np.diag([1.0, 1e-17, 1.0]),
-        np.diag([1.0, -1.0, 1.0]),
-        np.diag([-1.0, -2.0, -3.0]),
-        np.ones((3, 3)),
-        np.full((3, 3), np.nan),
-    ],
-    ids=["zero", "flat", "nearly flat", "indefinite", "negative", "one direction", "nan"],
-)
-def test_a_matrix_without_an_inverse_root_is_refused(matrix: NDArray[np.float64]) -> None:
-    with pytest.raises(np.linalg.LinAlgError):
-        inverse_root(matrix)
-
-
-def test_rows_fewer_than_their_width_have_a_root_once_they_are_shrunk() -> None:
-    rows = Rows(CLOUDS["fewer than their width"], "F64")
-    found = moments(rows, np.arange(rows.count), Fold(), done=Told())
-    with pytest.raises(np.linalg.LinAlgError):
-        inverse_root(found.covariance_DD)
-    assert np.isfinite(inverse_root(found.shrunk_DD())).all()
+        assert (found.count, np.abs(found.covariance_DD).max(), found.fourth) == (len(ids_N), 0, 0)
 
 
 @pytest.mark.parametrize("mapped", [False, True])

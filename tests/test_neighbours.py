@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import unembed
+from gensim.models import KeyedVectors
 from unembed import open_head
 from unembed.errors import ExpressionError, UsageError
 
@@ -112,9 +113,8 @@ def test_the_candidates_of_many_queries_stay_few(
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_answer_is_gensims(make_checkpoint: Make, family: str) -> None:
-    models = pytest.importorskip("gensim.models")
     head = open_head(make_checkpoint(family, dtype="F32", padding=0))
-    vectors = models.KeyedVectors(16)
+    vectors = KeyedVectors(16)
     keys = [f"#{id_}" for id_ in range(head.rows.count)]
     vectors.add_vectors(keys, head.rows.decode(slice(None)).astype(np.float32))
     name = {word: head.vocabulary.id_of(f" {word}") for word in ("king", "man", "sea")}
@@ -127,6 +127,21 @@ def test_the_answer_is_gensims(make_checkpoint: Make, family: str) -> None:
     )
 
 
+@pytest.mark.parametrize("score", ["csls", "cosmul"])
+def test_a_score_does_not_depend_on_what_is_asked_beside_it(
+    make_checkpoint: Make, score: str
+) -> None:
+    head = open_head(make_checkpoint())
+    queries = ["sea", "king - man", "king + woman - #40"]
+    together = head.nearest_each(queries, top=7, score=score, track=["sea", "#270"])
+    for query, answer in zip(queries, together, strict=True):
+        assert answer.score == score
+        assert head.nearest(query, top=7, score=score, track=["sea", "#270"]) == answer
+    assert head.nearest("king", region=[270], score=score, top=3).neighbours[0].id == 270
+    nothing = head.nearest("#270 + #271", region=[270, 271], score=score, track=["king"])
+    assert (nothing.neighbours, nothing.tracked[0].rank) == ((), 1)
+
+
 @pytest.mark.parametrize(
     ("query", "options", "message"),
     [
@@ -134,7 +149,7 @@ def test_the_answer_is_gensims(make_checkpoint: Make, family: str) -> None:
         ("king + sea - king - sea", {"space": "logit"}, "it comes out at zero"),
         ("0*king", {}, "it comes out at zero"),
         ("king", {"space": "round"}, "unknown space 'round'; the spaces are logit, cosine"),
-        ("king", {"score": "l2"}, "unknown score 'l2'; the scores are cosine, dot"),
+        ("king", {"score": "l2"}, "unknown score 'l2'; the scores are cosine, dot, csls"),
         ("king", {"pieces": "max"}, "unknown pieces 'max'; they are mean, sum, first, last"),
         ([("king", 1)], {"pieces": "max"}, "unknown pieces 'max'"),
         ("king", {"top": 0}, "top is 0; it must be at least 1"),

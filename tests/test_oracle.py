@@ -64,6 +64,16 @@ class Oracle:
         products = self.places_VD @ self.metric_DD @ concept / self.length(concept)
         return products / self.length(self.places_VD) if score == "cosine" else products
 
+    def csls(self, concept: Array, words: NDArray[np.int64], left: NDArray[np.int64]) -> Array:
+        """Conneau et al. 2018, section 2.3: words of one head are both languages."""
+        lengths = self.length(self.places_VD)
+        cosines = self.places_VD @ self.metric_DD @ self.places_VD.T / np.outer(lengths, lengths)
+        np.fill_diagonal(cosines, -np.inf)
+        nearest = np.sort(cosines[:, words], axis=1)[:, -10:]
+        hubness = [np.mean(row[np.isfinite(row)]) for row in nearest]
+        own = self.scores(concept, "cosine")
+        return 2 * own - np.sort(own[left])[-10:].mean() - np.array(hubness)
+
     def residual(self, concept: Array) -> Array:
         dual = self.metric_DD @ concept
         return dual / np.linalg.norm(dual)
@@ -143,6 +153,46 @@ def test_an_answer_is_the_sorted_scores_of_all_other_tokens(
                     assert tracked.score == pytest.approx(scores[id_], abs=1e-11)
                     others = left[left != id_]
                     assert tracked.rank == 1 + np.count_nonzero(scores[others] > scores[id_])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("fold", [False, True])
+def test_csls_is_that_of_the_paper(
+    make_checkpoint: Make, family: str, space: str, fold: bool
+) -> None:
+    head = with_everything(open_head(make_checkpoint(family, padding=5)))
+    known = np.flatnonzero(head.vocabulary.known_V)
+    words = np.array([i for i in known if head.vocabulary.kind(int(i)) == "whole-word"])
+    king, sea, man = (head.vocabulary.id_of(f" {word}") or 0 for word in ("king", "sea", "man"))
+    oracle = Oracle.of(head, space, fold=fold)
+    concept = oracle.compose([(1.0, king), (-0.5, sea)])
+    regions: list[tuple[object, NDArray[np.int64]]] = [
+        (None, known),
+        ([*range(3, 12)], known[3:12]),
+    ]
+    for region, among in regions:
+        left = among[~np.isin(among, [king, sea])]
+        scores = oracle.csls(concept, words, left)
+        options: dict[str, Any] = {"space": space, "fold_norm": fold, "region": region}
+        answer = head.nearest(
+            "king - 0.5*sea", score="csls", top=500, track=["king", "man"], **options
+        )
+        assert sorted(ids(answer)) == left.tolist()
+        found = [near.score for near in answer.neighbours]
+        np.testing.assert_allclose(found, scores[ids(answer)], atol=1e-5)  # float32 cosines
+        assert found == sorted(found, reverse=True)
+        best = head.nearest("king - 0.5*sea", score="csls", top=2, **options)
+        assert best.neighbours == answer.neighbours[:2]
+        for tracked, id_ in zip(answer.tracked, (king, man), strict=True):
+            assert tracked.score == pytest.approx(scores[id_], abs=1e-5)
+            others = [near.score for near in answer.neighbours if near.id != id_]
+            assert tracked.rank == 1 + np.count_nonzero(np.array(others) > tracked.score)
+        plain = head.nearest("king - 0.5*sea", score="cosine", top=500, **options)
+        assert answer.snap == plain.snap
+        assert {n.id: n.logit for n in answer.neighbours} == {
+            n.id: n.logit for n in plain.neighbours
+        }
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -17,6 +17,7 @@ from unembed.indexes import exact
 from unembed.indexes.faiss import MappedIndex
 from unembed.indexes.moments import Fold, moments
 from unembed.indexes.rows import Rows
+from unembed.indexes.shrinkage import Spectrum, ledoit_wolf
 
 pytestmark = pytest.mark.real
 
@@ -91,7 +92,7 @@ def test_the_shrinkage_is_that_of_scikit_learn(head: Head, rows_VD: NDArray[np.f
     known_N = np.flatnonzero(head.vocabulary.known_V)
     theirs = ledoit_wolf_shrinkage(rows_VD[known_N])
     ours = moments(head.rows, known_N, Fold(), done=lambda *_: None)
-    assert ours.shrinkage == pytest.approx(theirs, rel=1e-9)
+    assert ledoit_wolf(Spectrum.of(ours)) == pytest.approx(theirs, rel=1e-9)
     assert SHRINKAGE[head.source] == pytest.approx(theirs, rel=1e-8)
 
 
@@ -186,7 +187,7 @@ def test_the_user_sees_the_measured_answers() -> None:
     assert [near.text for near in raw.neighbours] == ["🐎", "🚚", "🐈"]
     assert len(find_region(demo, "emoji").ids_N) == 990
     split = demo.nearest("seahorse").resolved[0]
-    assert (split.tokens, split.method) == (("▁se", "ahorse"), "pieces_mean")
+    assert (split.tokens, split.method) == (("▁se", "ahorse"), "pieces_rarity")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import ledoit_wolf, oas, shrunk_covariance
 from unembed import Head, open_head
 from unembed.errors import CheckpointError, UsageError
 from unembed.geometry.heads.final_norm import FinalNorm
@@ -17,6 +17,8 @@ from unembed.indexes.rows import Rows
 
 Make = Callable[..., Path]
 FOLDS = [False, True]
+CAUSAL = ["causal", "causal:oas", "causal:0.1", "causal:floor=0.25"]
+NAMES = ["logit", "cosine", "centred", *CAUSAL]
 
 
 @pytest.fixture
@@ -54,12 +56,28 @@ def test_rows_are_placed(head: Head, fold: bool) -> None:
     np.testing.assert_allclose(space.norms_V, np.linalg.norm(rows - mean, axis=1))
 
 
+def floored(rows: Any, share: float) -> Any:
+    values, vectors = np.linalg.eigh(np.cov(rows, rowvar=False, bias=True))
+    return (vectors * np.maximum(values, share * values.mean())) @ vectors.T
+
+
+SHRUNK: dict[str, Callable[[Any], Any]] = {
+    "causal": lambda rows: ledoit_wolf(rows)[0],
+    "causal:oas": lambda rows: oas(rows)[0],
+    "causal:0.1": lambda rows: shrunk_covariance(np.cov(rows, rowvar=False, bias=True)),
+    "causal:floor=0.25": lambda rows: floored(rows, 0.25),
+}
+
+
+@pytest.mark.parametrize("name", CAUSAL)
 @pytest.mark.parametrize("fold", FOLDS)
-def test_the_causal_space_is_whitened_by_the_shrunk_covariance(head: Head, fold: bool) -> None:
+def test_the_causal_space_is_whitened_by_the_shrunk_covariance(
+    head: Head, name: str, fold: bool
+) -> None:
     rows, known = everything(head, fold=fold), head.vocabulary.known_V
-    space = open_space(head, "causal", fold_norm=fold)
-    covariance, shrinkage = ledoit_wolf(rows[known])
-    assert 0 < shrinkage < 1
+    space = open_space(head, name, fold_norm=fold)
+    covariance = SHRUNK[name](rows[known])
+    assert not np.allclose(covariance, np.cov(rows[known], rowvar=False, bias=True))
     assert space.map_DD is not None
     np.testing.assert_allclose(space.map_DD @ covariance @ space.map_DD, np.eye(16), atol=1e-12)
     np.testing.assert_array_equal(space.map_DD, space.map_DD.T)
@@ -68,7 +86,47 @@ def test_the_causal_space_is_whitened_by_the_shrunk_covariance(head: Head, fold:
     np.testing.assert_allclose(space.norms_V, np.linalg.norm(placed, axis=1))
 
 
-@pytest.mark.parametrize("name", SPACES)
+def test_no_shrinkage_whitens_and_a_whole_one_only_centres(head: Head) -> None:
+    rows = head.rows.decode(slice(None))
+    placed = open_space(head, "causal:0").place(rows)[head.vocabulary.known_V]
+    np.testing.assert_allclose(np.cov(placed, rowvar=False, bias=True), np.eye(16), atol=1e-10)
+    whole, centred = open_space(head, "causal:1"), open_space(head, "centred")
+    scale = whole.norms_V[0] / centred.norms_V[0]
+    np.testing.assert_allclose(whole.place(rows), centred.place(rows) * scale, atol=1e-12)
+
+
+def test_a_shrinkage_is_part_of_the_name(head: Head) -> None:
+    space = open_space(head, "causal:0.10")
+    assert (space.name, space.kind) == ("causal:0.1", SPACES["causal"])
+    assert repr(space) == "Space('causal:0.1', 16 wide)"
+    for name in ("causal:0.1", "causal:.1", "causal:1e-1"):
+        assert open_space(head, name) is space
+        assert open_space(replace(head), name).key == space.key
+    answer = head.nearest("king", space="causal:0.10")
+    assert answer.space == "causal:0.1"
+    assert [near.score for near in answer.neighbours] != [
+        near.score for near in head.nearest("king").neighbours
+    ]
+
+
+def test_all_shrinkages_share_one_covariance(head: Head) -> None:
+    told: list[str] = []
+
+    def tell(step: str, done: int, total: int) -> None:
+        told.append(step)
+
+    for name in CAUSAL:
+        open_space(head, name, progress=tell)
+    assert told == ["taking the covariance of rows", *["measuring rows"] * len(CAUSAL)]
+    assert [entry.name for entry in head.store.entries()] == [
+        *("covariance", "norms", "space-causal", "space-causal_0_1"),
+        *("space-causal_floor_0_25", "space-causal_oas", "vocabulary"),
+    ]
+    open_space(head, "causal:0.2", fold_norm=True, progress=tell)  # of other rows
+    assert told[-2:] == ["taking the covariance of rows", "measuring rows"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fold", FOLDS)
 def test_a_residual_meets_the_vector_whose_residual_it_is(
     head: Head, name: str, fold: bool
@@ -103,7 +161,7 @@ def test_a_folded_norm_gives_the_models_logits(head: Head, kind: Any) -> None:
         assert near.logit == pytest.approx(wanted[near.id])
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fold", FOLDS)
 def test_what_is_kept_is_what_was_made(
     head: Head, name: str, fold: bool, monkeypatch: pytest.MonkeyPatch
@@ -114,7 +172,7 @@ def test_what_is_kept_is_what_was_made(
     def never(*given: object, **options: object) -> None:
         raise AssertionError("derived again")
 
-    for function in ("moments", "mean", "mapped_norms"):
+    for function in ("spectrum", "mean", "mapped_norms"):
         monkeypatch.setattr(f"unembed.geometry.space.{function}", never)
     kept = open_space(replace(head), name, fold_norm=fold)
     assert kept is not made
@@ -125,8 +183,8 @@ def test_what_is_kept_is_what_was_made(
 
 
 def test_keys_differ_where_vectors_do(head: Head) -> None:
-    keys = {open_space(head, name, fold_norm=fold).key for name in SPACES for fold in FOLDS}
-    assert len(keys) == 2 * len(SPACES)
+    keys = {open_space(head, name, fold_norm=fold).key for name in NAMES for fold in FOLDS}
+    assert len(keys) == 2 * len(NAMES)
     assert repr(open_space(head, "cosine", fold_norm=True)) == (
         "Space('cosine', 16 wide, norm folded)"
     )
@@ -164,6 +222,13 @@ def test_rows_that_do_not_vary_have_no_causal_space(make_checkpoint: Make) -> No
         head.nearest("king", space="centred")
 
 
+def test_rows_that_vary_in_few_directions_want_a_shrinkage(head: Head) -> None:
+    """As all rows do where a LayerNorm is folded."""
+    with pytest.raises(UsageError, match=r"so they have no causal:0 space.*larger.*causal:0\.1"):
+        open_space(head, "causal:0", fold_norm=True)
+    assert open_space(head, "causal:0.1", fold_norm=True).norms_V.all()
+
+
 def test_a_row_at_the_origin_has_cosine_zero(make_checkpoint: Make) -> None:
     rows = torch.randn(290, 16, generator=torch.Generator().manual_seed(4))
     rows[7] = 0
@@ -175,7 +240,7 @@ def test_a_row_at_the_origin_has_cosine_zero(make_checkpoint: Make) -> None:
     assert head.nearest("king + #7", space="logit").neighbours
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", NAMES)
 def test_rows_that_are_not_finite_are_refused(make_checkpoint: Make, name: str) -> None:
     rows = torch.ones(290, 16)
     rows[9, 3] = float("nan")
@@ -189,3 +254,13 @@ def test_what_is_unknown_says_what_is_known(make_checkpoint: Make) -> None:
         open_space(head, "l2")
     with pytest.raises(UsageError, match=r"has no final norm that could be folded into its rows"):
         open_space(head, "causal", fold_norm=True)
+    with pytest.raises(UsageError, match=r"unknown space 'l2:0\.1'; the spaces are logit, cosine"):
+        open_space(head, "l2:0.1")
+    for name in ("logit", "cosine", "centred"):
+        match = f"unknown space '{name}:0.1': only causal .* as in causal:0.1; ask for {name}$"
+        with pytest.raises(UsageError, match=match):
+            open_space(head, f"{name}:0.1")
+    for suffix in ("", "lw", "1.5", "floor=0", "0.1:0.1"):
+        match = f"unknown shrinkage '{suffix}': it is oas, a number from 0 to 1 such as 0.1, or fl"
+        with pytest.raises(UsageError, match=match):
+            head.nearest("king", space=f"causal:{suffix}")

@@ -32,9 +32,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     package = {name for name in names if name.startswith("unembed/")}
     tree = {
         str(path.relative_to(ROOT))
-        for top in ("geometry", "indexes")
+        for top in ("geometry", "indexes", "commands")
         for path in (ROOT / top).rglob("*.py")
-    } | {"__init__.py", "cli.py", "errors.py", "py.typed"}
+    } | {
+        *("__init__.py", "cli.py", "errors.py", "py.typed"),
+        "geometry/concepts/directions.toml",
+    }
     assert package == {f"unembed/{name}" for name in tree}
     rest = [name for name in names if name not in package]
     assert all(".dist-info/" in name for name in rest)

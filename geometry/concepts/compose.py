@@ -1,130 +1,195 @@
 """Composing: an expression, weighted keys or a residual to a concept."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ExpressionError, UsageError
+from ...indexes.progress import Progress
 from ...indexes.rows import norm
 from ...indexes.vectors import as_vectors
 from ..heads.unembedding import Unembedding
-from ..space import Space
+from ..space import DEFAULT_SPACE, Space, open_space
 from .concept import LARGEST, SMALLEST, Concept, unit_vector
-from .grammar import Call, Name, Node, Sum, parse, spelled
-from .phrase import PIECES, Resolved, resolve
+from .direction import Directions
+from .estimators import offset
+from .grammar import Argument, Call, Name, Node, NodePair, Sum, parse, spelled
+from .pairs import PairSet, read_pairs
+from .phrase import DEFAULT_PIECES, PIECES, Resolved, resolve, vector_of
+from .saved import is_saved, read
 
-# Vectors of width D.
+# N pairs, vectors of width D.
 
 Key = str | int | ArrayLike
+Given = str | Path | Mapping[str, PairSet] | None
 
 
-def compose(head: Unembedding, expression: str, *, space: Space, pieces: str = "mean") -> Concept:
-    """Compose the vector of an expression in a space.
+class Composition(TypedDict, total=False):
+    """How concepts are composed.
+
+    Attributes
+    ----------
+    space : str
+        ``logit``, ``cosine``, ``centred`` or ``causal`` (the default), which takes a shrinkage
+        after a colon: ``causal:oas``, ``causal:0.1``, ``causal:floor=0.01``; see `open_space`.
+    pieces : str
+        ``rarity`` (the default), ``mean``, ``sum``, ``first`` or ``last``: how the tokens of a word
+        that is not one, and the words of a phrase, count.
+    directions : str, Path, mapping of str to PairSet, or None
+        Directions of one's own, beside the built-in ones: a TOML file, as `read_pairs` reads it, or
+        what it gives; or a ``.safetensors`` file with one that was saved.
+    estimator : str or None
+        ``offset``, ``category``, ``ridge`` or ``procrustes``: how directions are learned. Each in
+        its own way where it is None.
+    fold_norm : bool
+        Multiply the final norm's gain into the rows.
+    progress : callable or None
+        Is told ``(step, done, total)`` while something is derived from the head for the first time.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> options: Composition = {"space": "centred", "pieces": "first"}
+    >>> unembed.open_head("demo").concept("seahorse", **options).resolved[0].method
+    'pieces_first'
+    """
+
+    space: str
+    pieces: str
+    directions: Given
+    estimator: str | None
+    fold_norm: bool
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Composes concepts in a space.
 
     In every space but ``logit`` each name's vector is made a unit vector before its weight; there
     it is the row as it is.
 
-    Parameters
+    Attributes
     ----------
     head : Unembedding
         Whose rows.
-    expression : str
-        As `parse` reads it.
     space : Space
         Where to compose.
     pieces : str
-        What the pieces of a name that is not one token become: their ``mean`` or ``sum`` in the
-        space, the ``first`` or the ``last``.
-
-    Raises
-    ------
-    ExpressionError
-        The expression does not parse, a name is unknown, or what is made a unit vector is zero.
-    UsageError
-        `pieces` is unknown.
+        A key of `PIECES`.
+    directions : Directions
+        Those that an expression may apply, in the same space.
 
     Examples
     --------
     >>> import unembed
-    >>> from unembed.geometry.space import open_space
-    >>> head = unembed.open_head("demo")
-    >>> concept = compose(head, "sea + horse", space=open_space(head, "cosine"))
+    >>> composer = composer_of(unembed.open_head("demo"), space="cosine")
+    >>> concept = composer.expression("sea + horse")
     >>> [name.tokens for name in concept.resolved], concept.vector_D.shape
     ([('▁sea',), ('▁horse',)], (640,))
     """
-    _check_pieces(pieces)
-    resolved: list[Resolved] = []
 
-    def vector_of(name: Name) -> NDArray[np.float64]:
-        found = resolve(name, head.vocabulary, pieces=pieces, expression=expression)
-        resolved.append(found)
-        return _named(head, space, found, pieces, expression, name.column)
+    head: Unembedding
+    space: Space
+    pieces: str
+    directions: Directions
 
-    vector_D, terms_norm = _walk(parse(expression), vector_of, expression)
-    return Concept(expression, space, tuple(resolved), vector_D, terms_norm)
+    def expression(self, text: str) -> Concept:
+        """Compose the vector of an expression.
+
+        Raises
+        ------
+        ExpressionError
+            The expression does not parse, a name or a direction is unknown, or what is made a unit
+            vector is zero.
+        """
+        walk = _Walk(self, text)
+        node = parse(text, directions=lambda: self.directions.names)
+        vector_D, terms_norm = walk.vector(node)
+        fit = None
+        if isinstance(node, Call) and node.function in self.directions:
+            fit = self.directions.fit(node.function)
+        return Concept(text, self.space, tuple(walk.resolved), vector_D, terms_norm, fit=fit)
+
+    def pairs(self, pairs: Sequence[tuple[Key, float]]) -> Concept:
+        """Compose weighted keys, as gensim takes them: names, token ids, or vectors that meet rows.
+
+        A string is a name, not parsed; an `int` a token id; an array a residual, shape (D,).
+
+        Raises
+        ------
+        UsageError
+            A key or a weight is none, or a name is unknown.
+        """
+        total: Concept | None = None
+        for key, weight in map(_pair, pairs):
+            term = self._of_key(key) * weight
+            total = term if total is None else total + term
+        if total is None:
+            raise UsageError("there are no pairs; give at least one (key, weight)")
+        return total
+
+    def _of_key(self, key: Key) -> Concept:
+        """Make a concept of a name, a token id or a residual."""
+        if isinstance(key, bool):
+            raise UsageError(f"{key} is no key; a key is a name, a token id or a vector")
+        if not isinstance(key, str | int | np.integer):
+            term = of_residual(key, space=self.space, expression="vector")
+            return replace(term.unit(), expression="vector") if self.space.kind.unit else term
+        text = spelled(key) if isinstance(key, str) else f"#{key}"
+        walk = _Walk(self, text)
+        vector_D, terms_norm = walk.vector(
+            Name("phrase" if isinstance(key, str) else "id", str(key), 1)
+        )
+        return Concept(text, self.space, tuple(walk.resolved), vector_D, terms_norm)
 
 
-def of_pairs(
-    head: Unembedding, pairs: Sequence[tuple[Key, float]], *, space: Space, pieces: str = "mean"
-) -> Concept:
-    """Compose weighted keys, as gensim takes them: names, token ids, or vectors that meet rows.
+def composer_of(
+    head: Unembedding,
+    *,
+    space: str = DEFAULT_SPACE,
+    pieces: str = DEFAULT_PIECES,
+    directions: Given = None,
+    estimator: str | None = None,
+    fold_norm: bool = False,
+    progress: Progress | None = None,
+) -> Composer:
+    """Make what composes concepts on a head.
 
     Parameters
     ----------
     head : Unembedding
         Whose rows.
-    pairs : sequence of (str or int or array_like, float)
-        A string is a name, not parsed; an `int` a token id; an array a residual, shape (D,).
-    space : Space
-        Where to compose.
-    pieces : str
-        As in `compose`.
+    space, pieces, directions, estimator, fold_norm, progress
+        As in `Composition`.
 
     Raises
     ------
     UsageError
-        A key or a weight is none, or a name is unknown.
+        An option is wrong.
 
     Examples
     --------
     >>> import unembed
-    >>> from unembed.geometry.space import open_space
-    >>> head = unembed.open_head("demo")
-    >>> of_pairs(head, [("king", 1), ("man", -1)], space=open_space(head, "logit")).expression
-    '1.0*king + (-1.0*man)'
+    >>> composer_of(unembed.open_head("demo"), space="cosine").expression("emoji(dog)").expression
+    'emoji(dog)'
     """
-    _check_pieces(pieces)
-    total: Concept | None = None
-    for key, weight in map(_pair, pairs):
-        term = _of_key(head, key, space, pieces) * weight
-        total = term if total is None else total + term
-    if total is None:
-        raise UsageError("there are no pairs; give at least one (key, weight)")
-    return total
-
-
-def _pair(pair: object) -> tuple[Any, Any]:
-    """Refuse what is no pair."""
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise UsageError(f"{pair!r} is no pair of a key and a weight, as in ('king', 1)")
-    return pair[0], pair[1]
-
-
-def _of_key(head: Unembedding, key: Key, space: Space, pieces: str) -> Concept:
-    """Make a concept of a name, a token id or a residual."""
-    if isinstance(key, bool):
-        raise UsageError(f"{key} is no key; a key is a name, a token id or a vector")
-    if not isinstance(key, str | int | np.integer):
-        term = of_residual(key, space=space, expression="vector")
-        return replace(term.unit(), expression="vector") if space.kind.unit else term
-    text = spelled(key) if isinstance(key, str) else f"#{key}"
-    name = Name("phrase" if isinstance(key, str) else "id", str(key), 1)
-    found = resolve(name, head.vocabulary, pieces=pieces, expression=text)
-    vector_D = _named(head, space, found, pieces, text, 1)
-    return Concept(text, space, (found,), vector_D, float(norm(vector_D)))
+    if pieces not in PIECES:
+        raise UsageError(f"unknown pieces {pieces!r}; they are {', '.join(PIECES)}")
+    path = Path(directions) if isinstance(directions, str | Path) else None
+    given, saved = directions if isinstance(directions, Mapping) else {}, None
+    if path is not None and not is_saved(path):
+        given = read_pairs(path)
+    geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
+    if path is not None and is_saved(path):
+        saved = read(path, geometry)
+        given = {saved.pairs.name: saved.pairs}
+    known = Directions(head, geometry, pieces, estimator, given, saved)
+    return Composer(head, geometry, pieces, known)
 
 
 def of_residual(residual: ArrayLike, *, space: Space, expression: str) -> Concept:
@@ -169,42 +234,87 @@ def of_residual(residual: ArrayLike, *, space: Space, expression: str) -> Concep
     return Concept(expression, space, (), vector_D, length, float(norm(seen_D)))
 
 
-def _check_pieces(pieces: str) -> None:
-    """Refuse an unknown way to join pieces."""
-    if pieces not in PIECES:
-        raise UsageError(f"unknown pieces {pieces!r}; they are {', '.join(PIECES)}")
+def _pair(pair: object) -> tuple[Any, Any]:
+    """Refuse what is no pair."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise UsageError(f"{pair!r} is no pair of a key and a weight, as in ('king', 1)")
+    return pair[0], pair[1]
 
 
-def _named(
-    head: Unembedding, space: Space, found: Resolved, pieces: str, expression: str, column: int
-) -> NDArray[np.float64]:
-    """Give the vector of a name: that of its pieces, a unit vector where the space says so."""
-    places_ND = space.place(head.rows.decode(np.array(found.token_ids)))
-    vector_D = PIECES[pieces](places_ND)
-    if not space.kind.unit:
-        return vector_D
-    return unit_vector(vector_D, float(norm(places_ND).sum()), expression, column)
+class _Walk:
+    """The way through the tree of one expression; keeps the names that it meets."""
 
+    def __init__(self, composer: Composer, expression: str) -> None:
+        self._composer = composer
+        self._expression = expression
+        self.resolved: list[Resolved] = []
 
-def _walk(
-    node: Node, vector_of: Callable[[Name], NDArray[np.float64]], expression: str
-) -> tuple[NDArray[np.float64], float]:
-    """Give the vector of a node and the sum of the norms of what was added up in it."""
-    if isinstance(node, Name):
-        vector_D = vector_of(node)
-        return vector_D, float(norm(vector_D))
-    if isinstance(node, Call) and node.function == "unit":
-        vector_D, terms_norm = _walk(node.arguments[0], vector_of, expression)
-        return unit_vector(vector_D, terms_norm, expression, node.column), 1.0
-    if isinstance(node, Call):
-        terms = tuple((1 / len(node.arguments), argument) for argument in node.arguments)
-        return _walk(Sum(terms), vector_of, expression)
-    walked = [(weight, *_walk(term, vector_of, expression)) for weight, term in node.terms]
-    total_norm = sum(abs(weight) * terms_norm for weight, _, terms_norm in walked)
-    if not total_norm <= LARGEST:
-        raise ExpressionError(
-            f"its weights come to more than {LARGEST:g}; make them smaller",
-            expression=expression,
-            column=1,
+    def vector(self, node: Node) -> tuple[NDArray[np.float64], float]:
+        """Give the vector of a node and the sum of the norms of what was added up in it."""
+        if isinstance(node, Name):
+            vector_D = self._named(node)
+            return vector_D, float(norm(vector_D))
+        if isinstance(node, Sum):
+            return self._sum(node.terms)
+        if node.function == "direction":
+            return self._direction(node)
+        arguments = [part for part in node.arguments if not isinstance(part, NodePair)]
+        if node.function == "mean":
+            return self._sum(tuple((1 / len(arguments), part) for part in arguments))
+        vector_D, terms_norm = self.vector(arguments[0])
+        if node.function == "unit":
+            return unit_vector(vector_D, terms_norm, self._expression, node.column), 1.0
+        # A direction is learned from vectors like those of names.
+        base_D, _ = self._like_a_name(vector_D, terms_norm, node.column)
+        moved_D = self._composer.directions.fit(node.function)(base_D)
+        return self._like_a_name(moved_D, float(norm(moved_D)) + float(norm(base_D)), node.column)
+
+    def _sum(self, terms: Sequence[tuple[float, Node]]) -> tuple[NDArray[np.float64], float]:
+        """Add up nodes with their weights."""
+        walked = [(weight, *self.vector(term)) for weight, term in terms]
+        total_norm = sum(abs(weight) * terms_norm for weight, _, terms_norm in walked)
+        if not total_norm <= LARGEST:
+            raise ExpressionError(
+                f"its weights come to more than {LARGEST:g}; make them smaller",
+                expression=self._expression,
+                column=1,
+            )
+        return np.sum([weight * vector_D for weight, vector_D, _ in walked], axis=0), total_norm
+
+    def _named(self, name: Name) -> NDArray[np.float64]:
+        """Give the vector of a name."""
+        composer = self._composer
+        found = resolve(
+            name,
+            composer.head.vocabulary,
+            expression=self._expression,
+            pieces=composer.pieces,
         )
-    return np.sum([weight * vector_D for weight, vector_D, _ in walked], axis=0), total_norm
+        self.resolved.append(found)
+        named = vector_of(composer.head, composer.space, found, pieces=composer.pieces)
+        return self._like_a_name(*named, name.column)[0]
+
+    def _direction(self, node: Call) -> tuple[NDArray[np.float64], float]:
+        """Give what a direction adds: the mean of target less base."""
+        first = node.arguments[0]
+        if isinstance(first, Name):
+            fit = self._composer.directions.fit(first.text)
+        else:
+            vectors_N2D = np.array([self._ends(pair, node.column) for pair in node.arguments])
+            count = len(vectors_N2D)
+            fit = offset(vectors_N2D[:, 0], vectors_N2D[:, 1], np.full(count, 1 / count))
+        step_D = fit.target_D - fit.base_D
+        return step_D, float(norm(fit.target_D)) + float(norm(fit.base_D))
+
+    def _ends(self, pair: Argument, column: int) -> list[NDArray[np.float64]]:
+        """Give the vectors of a pair's base and target."""
+        nodes = (pair.base, pair.target) if isinstance(pair, NodePair) else ()
+        return [self._like_a_name(*self.vector(node), column)[0] for node in nodes]
+
+    def _like_a_name(
+        self, vector_D: NDArray[np.float64], terms_norm: float, column: int
+    ) -> tuple[NDArray[np.float64], float]:
+        """Make a unit vector where the space composes those."""
+        if not self._composer.space.kind.unit:
+            return vector_D, terms_norm
+        return unit_vector(vector_D, terms_norm, self._expression, column), 1.0

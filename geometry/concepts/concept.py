@@ -11,6 +11,7 @@ from ...errors import ExpressionError, UsageError
 from ...indexes.rows import norm
 from ..space import Space
 from ..tokens.vocabulary import display
+from .estimators import Fit
 from .grammar import bracketed
 from .phrase import Resolved
 
@@ -41,6 +42,8 @@ class Concept:
         The sum of the norms of what was added up: a vector far below it is rounding only.
     residual_norm : float or None
         The norm of the residual that it came from, where it came from one.
+    fit : Fit or None
+        The direction that was applied last, to all of it.
 
     Examples
     --------
@@ -58,6 +61,7 @@ class Concept:
     vector_D: NDArray[np.float64]
     terms_norm: float
     residual_norm: float | None = None
+    fit: Fit | None = None
 
     def __add__(self, other: "Concept") -> "Concept":
         """Add two concepts of one space."""

@@ -10,15 +10,19 @@ r"""Expression text to a tree, with the place of every error.
              #1234            a token by its id
              token("▁sea")    a token by the vocabulary's own string
              mean(sum, ...) | unit(sum) | (sum)
+             name(sum)        a direction, applied
+             direction(sum:sum, ...) | direction(name)
+                              what a direction adds
 
 A hyphenated word is one word; a sign that adds or subtracts stands between spaces.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
@@ -32,7 +36,9 @@ sum: SIGN? product (SIGN product)*
 product: (NUMBER STAR)* _factor ((STAR | SLASH) NUMBER)*
 _factor: name | call | "(" sum ")"
 name: WORD | EMOJI | PHRASE | ID
-call: FUNCTION "(" sum ("," sum)* ")"
+call: FUNCTION "(" _argument ("," _argument)* ")"
+_argument: sum | pair
+pair: sum ":" sum
 
 SIGN: "+" | "-"
 STAR: "*"
@@ -61,10 +67,11 @@ _SPOKEN = {
     "LPAR": "(",
     "RPAR": ")",
     "COMMA": "a comma",
+    "COLON": ":",
     "$END": "the end",
 }
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
-_FUNCTIONS = ("mean", "unit")
+_FUNCTIONS = ("mean", "unit", "token", "direction")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -107,7 +114,9 @@ class Sum:
 
 @dataclass(frozen=True)
 class Call:
-    """A function of nodes: ``mean`` of one or more, ``unit`` of one.
+    """A function of nodes: ``mean`` of one or more, ``unit`` or a direction of one.
+
+    ``direction`` itself has pairs, or the name of one.
 
     Examples
     --------
@@ -116,21 +125,44 @@ class Call:
     """
 
     function: str
-    arguments: tuple["Node", ...]
+    arguments: tuple["Argument", ...]
     column: int
 
 
+@dataclass(frozen=True)
+class NodePair:
+    """Two nodes that a direction is learned from.
+
+    Examples
+    --------
+    >>> pair = parse("direction(man:woman)").arguments[0]
+    >>> pair.base.text, pair.target.text
+    ('man', 'woman')
+    """
+
+    base: "Node"
+    target: "Node"
+
+
 Node = Name | Sum | Call
+Argument = Node | NodePair
 
 
-def parse(expression: str) -> Node:
+def parse(expression: str, *, directions: Callable[[], Iterable[str]] | None = None) -> Node:
     """Read an expression.
+
+    Parameters
+    ----------
+    expression : str
+        What was written.
+    directions : callable, optional
+        Gives the names of directions: another function is refused. Any is taken where it is None.
 
     Raises
     ------
     ExpressionError
         It does not parse: names the column and what could stand there. It is longer than 10,000
-        characters or has more than 50 brackets in one another.
+        characters or has more than 50 brackets in one another. There is no such direction.
 
     Examples
     --------
@@ -145,9 +177,13 @@ text='man', column=12))))
             column=1,
         )
     try:
-        return _node(_parser().parse(expression), expression)
+        tree = _parser().parse(expression)
     except UnexpectedInput as error:
         raise _explain(error, expression) from error
+    node = cast(Node, _node(tree, expression))
+    if directions is not None:
+        _check_directions(node, directions, expression)
+    return node
 
 
 def bracketed(expression: str) -> str:
@@ -188,7 +224,39 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", start="sum", regex=True, propagate_positions=True)
 
 
-def _node(tree: Tree[Token], expression: str, depth: int = 0) -> Node:
+def _check_directions(
+    node: Argument, directions: Callable[[], Iterable[str]], expression: str
+) -> None:
+    """Refuse functions and directions that do not exist."""
+    if isinstance(node, NodePair):
+        parts: Sequence[Argument] = (node.base, node.target)
+    elif isinstance(node, Sum):
+        parts = [part for _, part in node.terms]
+    else:
+        parts = node.arguments if isinstance(node, Call) else ()
+    if isinstance(node, Call) and node.function == "direction" and isinstance(parts[0], Name):
+        name = parts[0].text
+        if name not in (known := tuple(directions())):
+            raise ExpressionError(
+                f"{name!r} is no direction; the directions are {', '.join(known)}",
+                expression=expression,
+                column=parts[0].column,
+            )
+        return
+    if isinstance(node, Call) and node.function not in _FUNCTIONS:
+        name = node.function
+        if name not in (known := tuple(directions())):
+            raise ExpressionError(
+                f"{name!r} is neither a function ({', '.join(_FUNCTIONS)}) nor a direction "
+                f"({', '.join(known)}); to add what is in brackets, write + before it",
+                expression=expression,
+                column=node.column,
+            )
+    for part in parts:
+        _check_directions(part, directions, expression)
+
+
+def _node(tree: Tree[Token], expression: str, depth: int = 0) -> Argument:
     """Make the node of a part of lark's tree, which stands in so many brackets."""
     if depth > _DEEPEST:
         raise ExpressionError(
@@ -208,9 +276,12 @@ def _node(tree: Tree[Token], expression: str, depth: int = 0) -> Node:
         return _name(tokens[0], expression)
     if tree.data == "call":
         return _call(tokens[0], nodes, expression)
+    if tree.data == "pair":
+        base, target = cast(tuple[Node, Node], nodes)
+        return NodePair(base, target)
     if tree.data == "product":
-        return _product(parts, expression)
-    return _sum(parts)
+        return _product(cast(list[Token | Node], parts), expression)
+    return _sum(cast(list[Token | Node], parts))
 
 
 def _name(token: Token, expression: str) -> Name:
@@ -242,25 +313,28 @@ def _unescape(escape: re.Match[str]) -> str:
     return _CONTROLS.get(code, code)
 
 
-def _call(function: Token, arguments: tuple[Node, ...], expression: str) -> Node:
+def _call(function: Token, arguments: tuple[Argument, ...], expression: str) -> Node:
     """Check a function and what it is given."""
     column = _column(function)
 
     def wrong(message: str) -> ExpressionError:
         return ExpressionError(message, expression=expression, column=column)
 
+    first, pairs = arguments[0], [part for part in arguments if isinstance(part, NodePair)]
     if function == "token":
-        phrase = arguments[0]
-        if len(arguments) > 1 or not isinstance(phrase, Name) or phrase.kind != "phrase":
+        if len(arguments) > 1 or not isinstance(first, Name) or first.kind != "phrase":
             raise wrong('token takes one string in quotes, as in token("▁sea")')
-        return Name("token", phrase.text, column)
-    if function == "unit" and len(arguments) > 1:
-        raise wrong(f"unit takes one argument, not {len(arguments)}")
-    if function not in _FUNCTIONS:
-        raise wrong(
-            f"{str(function)!r} is no function; the functions are {', '.join(_FUNCTIONS)} and "
-            "token; to add what is in brackets, write + before it"
-        )
+        return Name("token", first.text, column)
+    if function == "direction":
+        named = len(arguments) == 1 and isinstance(first, Name) and first.kind == "word"
+        if not named and len(pairs) < len(arguments):
+            raise wrong(
+                "direction takes pairs, as in direction(man:woman, king:queen), or the name of one"
+            )
+    elif pairs:
+        raise wrong("a pair such as man:woman stands in direction(…)")
+    elif function != "mean" and len(arguments) > 1:
+        raise wrong(f"{function} takes one argument, not {len(arguments)}")
     return Call(str(function), arguments, column)
 
 

@@ -1,4 +1,4 @@
-"""A word, phrase, emoji or token to its vector, and how it was found."""
+"""A word, phrase, emoji or token to its tokens, and their rows to one vector."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,18 +7,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ExpressionError
+from ...indexes.rows import norm
+from ..heads.unembedding import Unembedding
+from ..space import Space
 from ..tokens.vocabulary import Vocabulary
 from .grammar import Name
 
-# N pieces, vectors of width D.
+# N tokens or words, vectors of width D.
 
-PIECES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "mean": lambda vectors_ND: vectors_ND.mean(axis=0),
-    "sum": lambda vectors_ND: vectors_ND.sum(axis=0),
-    "first": lambda vectors_ND: vectors_ND[0],
-    "last": lambda vectors_ND: vectors_ND[-1],
+DEFAULT_PIECES = "rarity"
+PIECES: Mapping[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
+    "rarity": lambda ids_N: _shares(np.sqrt(np.sqrt(1.0 + ids_N))),
+    "mean": lambda ids_N: _shares(np.ones(len(ids_N))),
+    "sum": lambda ids_N: np.ones(len(ids_N)),
+    "first": lambda ids_N: np.eye(len(ids_N))[0],
+    "last": lambda ids_N: np.eye(len(ids_N))[-1],
 }
-"""How the vectors of a word's pieces, shape (N, D), become the word's, shape (D,)."""
+"""How much each token of a word, and each word of a phrase, counts: ids to weights, shape (N,).
+
+``rarity`` takes a vocabulary to be listed by frequency, as those of byte pair encoding are, and
+frequencies to follow Zipf's law, p ∝ 1/(1 + id): a token counts as p^(-1/4).
+"""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a name and the tokens that it was taken for.
+
+    Attributes
+    ----------
+    text : str
+        As it was written.
+    token_ids : tuple of int
+        Its tokens.
+    method : str
+        As in `Resolved`.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> (name,) = unembed.open_head("demo").concept('"tropical seahorse"').resolved
+    >>> name.words[1]
+    Word(text='seahorse', token_ids=(636, 235510), method='pieces_rarity')
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    method: str
 
 
 @dataclass(frozen=True)
@@ -35,30 +70,36 @@ class Resolved:
         The same, as the vocabulary spells them.
     method : str
         ``leading_space``: the token that writes a space and the name; ``bare``: the token that
-        writes the name alone; ``pieces_mean``, ``pieces_sum``, ``pieces_first``, ``pieces_last``:
-        the tokens that the tokenizer splits it into, and what was made of them; ``id`` and
-        ``token``: the token that was named by its id or by its own string.
+        writes the name alone; ``pieces_rarity``, ``pieces_mean``, …: the tokens that the tokenizer
+        splits it into, and how they count; ``id`` and ``token``: the token that was named by its id
+        or by its own string; ``words_rarity``, ``words_mean``, …: several words, and how they
+        count.
+    words : tuple of Word
+        The words of the name, each with its own tokens and method.
 
     Examples
     --------
     >>> import unembed
     >>> (name,) = unembed.open_head("demo").concept("seahorse").resolved
     >>> name.token_ids, name.tokens, name.method
-    ((636, 235510), ('▁se', 'ahorse'), 'pieces_mean')
+    ((636, 235510), ('▁se', 'ahorse'), 'pieces_rarity')
     """
 
     text: str
     token_ids: tuple[int, ...]
     tokens: tuple[str, ...]
     method: str
+    words: tuple[Word, ...]
 
 
-def resolve(name: Name, vocabulary: Vocabulary, *, pieces: str, expression: str) -> Resolved:
+def resolve(
+    name: Name, vocabulary: Vocabulary, *, expression: str, pieces: str = DEFAULT_PIECES
+) -> Resolved:
     """Find the tokens of a name.
 
     A word, a phrase or an emoji is one token where the vocabulary has it: with a leading space
-    first, as it stands inside a text, then bare. Else it is the pieces that the tokenizer splits it
-    into, a word or phrase with its leading space.
+    first, as it stands inside a text, then bare. Else a phrase is its words, and a word the pieces
+    that the tokenizer splits it into, with its leading space.
 
     Parameters
     ----------
@@ -66,10 +107,10 @@ def resolve(name: Name, vocabulary: Vocabulary, *, pieces: str, expression: str)
         The name, and where it stands.
     vocabulary : Vocabulary
         The tokens.
-    pieces : str
-        A key of `PIECES`; becomes part of the method.
     expression : str
         For the error.
+    pieces : str
+        A key of `PIECES`; becomes part of the method.
 
     Raises
     ------
@@ -80,33 +121,119 @@ def resolve(name: Name, vocabulary: Vocabulary, *, pieces: str, expression: str)
     --------
     >>> import unembed
     >>> vocabulary = unembed.open_head("demo").vocabulary
-    >>> resolve(Name("word", "sea", 1), vocabulary, pieces="mean", expression="sea")
-    Resolved(text='sea', token_ids=(5442,), tokens=('▁sea',), method='leading_space')
-    >>> resolve(Name("word", "seahorse", 1), vocabulary, pieces="mean", expression="").tokens
+    >>> sea, seahorse = Name("word", "sea", 1), Name("word", "seahorse", 1)
+    >>> resolve(sea, vocabulary, expression="sea").tokens
+    ('▁sea',)
+    >>> resolve(seahorse, vocabulary, expression="seahorse").tokens
     ('▁se', 'ahorse')
     """
-    ids, method = _find(name, vocabulary, pieces) if name.text else ((), "")
+    words = _words(name, vocabulary, pieces) if name.text else ()
+    ids = tuple(id_ for word in words for id_ in word.token_ids)
     if not ids:
         raise ExpressionError(_unknown(name, vocabulary), expression=expression, column=name.column)
     text = f"#{name.text}" if name.kind == "id" else name.text
-    return Resolved(text, ids, tuple(vocabulary.token(id_) for id_ in ids), method)
+    method = words[0].method if len(words) == 1 else f"words_{pieces}"
+    return Resolved(text, ids, tuple(vocabulary.token(id_) for id_ in ids), method, words)
 
 
-def _find(name: Name, vocabulary: Vocabulary, pieces: str) -> tuple[tuple[int, ...], str]:
-    """Give a name's tokens, none where it is unknown, and how they were found."""
+def vector_of(
+    head: Unembedding, space: Space, found: Resolved, *, pieces: str = DEFAULT_PIECES
+) -> tuple[NDArray[np.float64], float]:
+    """Give the vector of a name in a space, and the norm that its terms come to.
+
+    In a space of unit vectors each token's is made one before it is weighted, and so is each
+    word's; the vector that comes out is left as it is, so that the caller sees whether it is zero.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.space import open_space
+    >>> head = unembed.open_head("demo")
+    >>> sea = Name("word", "sea", 1)
+    >>> found = resolve(sea, head.vocabulary, expression="sea")
+    >>> vector_D, terms_norm = vector_of(head, open_space(head), found)
+    >>> round(float(norm(vector_D)), 9), round(terms_norm, 9)
+    (1.0, 1.0)
+    """
+    places_ND = space.place(head.rows.decode(np.array(found.token_ids)))
+    if space.kind.unit:
+        places_ND = _units(places_ND)
+    vectors, start = [], 0
+    for word in found.words:
+        ids_N = np.array(word.token_ids)
+        places = places_ND[start : (start := start + len(ids_N))]
+        vectors.append(PIECES[pieces](ids_N) @ places)
+    words_ND = np.array(vectors)
+    if space.kind.unit and len(words_ND) > 1:
+        words_ND = _units(words_ND)
+    # A word is as rare as its rarest piece.
+    weights_N = PIECES[pieces](np.array([max(word.token_ids) for word in found.words]))
+    vector_D: NDArray[np.float64] = weights_N @ words_ND
+    return vector_D, float(norm(places_ND).sum())
+
+
+def split_words(text: str) -> list[str]:
+    """Divide a phrase into words: at spaces and punctuation, apostrophes aside.
+
+    Examples
+    --------
+    >>> split_words("jack-o-lantern"), split_words("woman’s hat")
+    (['jack', 'o', 'lantern'], ['woman’s', 'hat'])
+    """
+    import regex
+
+    # Before a variation selector or a keycap a sign is an emoji: ‼️, #️⃣.
+    gap = r"(?V1)(?:\s|[\p{P}--['’_]](?![\uFE0F\u20E3]))+"
+    words: list[str] = [word for word in regex.split(gap, text) if word]
+    return words or [text]
+
+
+def _shares(weights_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make weights add up to 1."""
+    shares_N: NDArray[np.float64] = weights_N / weights_N.sum()
+    return shares_N
+
+
+def _units(vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make unit vectors; what is zero stays so."""
+    norms_N = norm(vectors_ND)
+    return vectors_ND / np.where(norms_N > 0, norms_N, 1.0)[:, None]
+
+
+def _words(name: Name, vocabulary: Vocabulary, pieces: str) -> tuple[Word, ...]:
+    """Give the words of a name with their tokens; none where one of them is unknown."""
     if name.kind == "id":
         number = int(name.text) if len(name.text) < 10 else -1
         known = 0 <= number < len(vocabulary) and bool(vocabulary.known_V[number])
-        return (number,) if known else (), "id"
+        return (Word(name.text, (number,), "id"),) if known else ()
     if name.kind == "token":
         id_ = vocabulary.id_of_token(name.text)
-        return () if id_ is None else (id_,), "token"
-    for method, text in (("leading_space", f" {name.text}"), ("bare", name.text)):
-        id_ = vocabulary.id_of(text)
+        return () if id_ is None else (Word(name.text, (id_,), "token"),)
+    whole = _whole(name.text, vocabulary)
+    if whole is not None:
+        return (whole,)
+    spaced = name.kind != "emoji"
+    texts = split_words(name.text) if spaced else [name.text]
+    words = [_word(text, vocabulary, pieces, leading_space=spaced) for text in texts]
+    return tuple(words) if all(word.token_ids for word in words) else ()
+
+
+def _word(text: str, vocabulary: Vocabulary, pieces: str, *, leading_space: bool) -> Word:
+    """Give the tokens of one word."""
+    whole = _whole(text, vocabulary)
+    if whole is not None:
+        return whole
+    split = vocabulary.split(text, leading_space=leading_space)
+    return Word(text, split, f"pieces_{pieces}")
+
+
+def _whole(text: str, vocabulary: Vocabulary) -> Word | None:
+    """Give the one token of a text; None where there is none."""
+    for method, written in (("leading_space", f" {text}"), ("bare", text)):
+        id_ = vocabulary.id_of(written)
         if id_ is not None:
-            return (id_,), method
-    split = vocabulary.split(name.text, leading_space=name.kind != "emoji")
-    return split, f"pieces_{pieces}"
+            return Word(text, (id_,), method)
+    return None
 
 
 def _unknown(name: Name, vocabulary: Vocabulary) -> str:

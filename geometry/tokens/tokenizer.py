@@ -69,6 +69,26 @@ class Packed:
         return self.data[self.starts[place] : self.starts[place + 1]].tobytes()
 
 
+def read_tokenizer(path: Path) -> dict[str, Any]:
+    """Read a ``tokenizer.json`` of bounded size.
+
+    Raises
+    ------
+    VocabularyError
+        The file is missing, unreadable, too large or not a JSON object.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> sorted(read_tokenizer(unembed.open_head("demo").vocabulary.path)["model"])[:2]
+    ['byte_fallback', 'continuing_subword_prefix']
+    """
+    try:
+        return read_json(path, limit=_TOKENIZER_LIMIT)
+    except CheckpointError as error:
+        raise VocabularyError(str(error)) from error
+
+
 def make_table(path: Path, rows: int) -> Arrays:
     """Make the flat table of a ``tokenizer.json``.
 
@@ -102,10 +122,7 @@ def make_table(path: Path, rows: int) -> Arrays:
     >>> make_table(path, 2)["written"].tobytes()
     b' sea'
     """
-    try:
-        content = read_json(path, limit=_TOKENIZER_LIMIT)
-    except CheckpointError as error:
-        raise VocabularyError(str(error)) from error
+    content = read_tokenizer(path)
     try:
         model = member(content, "model", dict)
         own = _distinct(_model_tokens(model), "model.vocab")

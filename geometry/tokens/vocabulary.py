@@ -2,9 +2,9 @@
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import CheckpointError, UsageError, VocabularyError
 from ...indexes.store import Store
 from ...indexes.tensors import fingerprint
+from .forced import without
 from .kinds import KINDS, NEVER, unicode_versions
 from .tokenizer import Packed, fits, make_table
 
@@ -59,6 +60,8 @@ class Vocabulary:
         The token that the model writes for what it does not know.
     key : str
         What the table was made from; the key of all that is derived from it.
+    unused : frozenset of str
+        The tokens that a split may not use, as the vocabulary spells them (see `forced_apart`).
 
     Examples
     --------
@@ -79,6 +82,7 @@ class Vocabulary:
     by_string_V: NDArray[np.int32]
     unknown_id: int | None
     key: str
+    unused: frozenset[str] = frozenset()
 
     @classmethod
     def open(cls, path: Path, *, rows: int, store: Store) -> "Vocabulary":
@@ -242,14 +246,44 @@ class Vocabulary:
                 return ids
         return splits[0]
 
+    def forced_apart(self, ids: Iterable[int]) -> "Vocabulary":
+        """Give this vocabulary with a `split` that does without some tokens.
+
+        It splits as its tokenizer would if it had no such tokens (see `forced.without`), all at
+        once. A token that is matched before the model, as added ones are, still comes whole.
+
+        Parameters
+        ----------
+        ids : iterable of int
+            The tokens.
+
+        Raises
+        ------
+        UsageError
+            No token has such an id.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> vocabulary = unembed.open_head("demo").vocabulary
+        >>> forced = vocabulary.forced_apart([vocabulary.id_of(" ocean")])
+        >>> [vocabulary.token(id) for id in forced.split("ocean", leading_space=True)]
+        ['▁o', 'cean']
+        """
+        return replace(self, unused=frozenset(map(self.token, ids)))
+
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
         """The tokenizer itself, made to give the same answer each time and nothing around it."""
         from tokenizers import Tokenizer
         from tokenizers.models import BPE
 
+        content = without(self.path, self.unused) if self.unused else None
         with _refusals(f"{self.path}: the tokenizers library refuses it"):
-            tokenizer = Tokenizer.from_file(str(self.path))
+            if content is None:
+                tokenizer = Tokenizer.from_file(str(self.path))
+            else:
+                tokenizer = Tokenizer.from_str(content)
             tokenizer.no_padding()
             tokenizer.no_truncation()
             if isinstance(tokenizer.model, BPE):

@@ -57,8 +57,11 @@ def _line(text: str) -> Text:
 
 def _reading(name: Resolved) -> str:
     """Say which tokens a name was taken for."""
-    how = name.method.partition("_")[2] if name.method.startswith("pieces_") else ""
-    return f"{name.text} is {f'the {how} of ' if how else ''}{' '.join(name.tokens)}"
+    how = name.method.partition("_")[2] if name.method.startswith(("pieces_", "words_")) else ""
+    tokens = " ".join(name.tokens)
+    if how == "rarity":
+        return f"{name.text} is {tokens}, weighed by rarity"
+    return f"{name.text} is {f'the {how} of ' if how else ''}{tokens}"
 
 
 def _snap(answer: Neighbours) -> str:

@@ -1,0 +1,42 @@
+"""The commands info and cache: what was found, what is kept."""
+
+import json
+
+import click
+
+from .options import opens_a_head, show
+
+
+@click.command()
+@opens_a_head
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(source: str, tensor: str | None, tokenizer: str | None, as_json: bool) -> None:
+    """Show what was found in a source: the head, its norm, its vocabulary, what is kept of it."""
+    from ..geometry.head import open_head
+    from ..geometry.views.bars import Bars
+    from ..geometry.views.table import info_table
+
+    with Bars() as bars:
+        found = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars).info()
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        show(info_table(found))
+
+
+@click.command()
+@click.option("--clear", is_flag=True, help="Remove what is listed; the demos are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object an entry.")
+def cache(clear: bool, as_json: bool) -> None:
+    """List what is kept on disk of what was derived from heads, or clear it."""
+    from ..geometry.views.table import entries_table
+    from ..indexes import store
+
+    directory = store.cache_directory()
+    entries = store.clear(directory) if clear else store.derived(directory)
+    if as_json:
+        for entry in entries:
+            click.echo(json.dumps(entry.to_dict(), ensure_ascii=False))
+        return
+    click.echo(f"{'removed from' if clear else 'kept in'} {directory}")
+    show(entries_table(entries))

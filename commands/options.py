@@ -1,0 +1,93 @@
+"""What several commands take, and how they print."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every command takes that opens a head.
+
+    Examples
+    --------
+    >>> @click.command()
+    ... @opens_a_head
+    ... def shout(source, tensor, tokenizer): ...
+    >>> [parameter.name for parameter in shout.params]
+    ['source', 'tensor', 'tokenizer']
+    """
+    options = (
+        click.argument("source"),
+        click.option("--tensor", metavar="NAME", help="The matrix, where two could be the head."),
+        click.option(
+            "--tokenizer", metavar="FILE", help="A tokenizer.json that is not beside the weights."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def composes(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every command takes that composes concepts.
+
+    Examples
+    --------
+    >>> @click.command()
+    ... @composes
+    ... def shout(**options): ...
+    >>> [parameter.name for parameter in shout.params]
+    ['space', 'pieces', 'directions', 'estimator', 'fold_norm']
+    """
+    options = (
+        click.option(
+            "--space",
+            metavar="NAME",
+            default="causal",
+            show_default=True,
+            help="The geometry: causal, centred, cosine or logit; causal:oas, causal:0.1 or "
+            "causal:floor=0.01 shrink it otherwise.",
+        ),
+        click.option(
+            "--pieces",
+            metavar="HOW",
+            default="rarity",
+            show_default=True,
+            help="How the tokens of a name count: by rarity, their mean or sum, the first or last.",
+        ),
+        click.option(
+            "--directions",
+            metavar="FILE",
+            help="Directions of your own: pairs in TOML, or one that was saved.",
+        ),
+        click.option(
+            "--estimator",
+            metavar="NAME",
+            help="How directions are learned: offset, category, ridge or procrustes.  "
+            "[default: each in its own way]",
+        ),
+        click.option(
+            "--fold-norm", is_flag=True, help="Multiply the final norm's gain into the rows."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def show(what: "RenderableType") -> None:
+    """Print a table for people.
+
+    Examples
+    --------
+    >>> show("sea")
+    sea
+    """
+    from rich.console import Console
+
+    width = max(80, Console().width)  # a narrow terminal breaks lines sooner than lose numbers
+    Console(highlight=False, width=width).print(what, crop=False)

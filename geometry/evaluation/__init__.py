@@ -1,0 +1,1 @@
+"""How far the answers of a head can be trusted."""

@@ -1,0 +1,241 @@
+"""Emoji by their names: which comes first, and whether the right one can be missed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...indexes.progress import Progress
+from ...indexes.rows import norm
+from ..concepts.compose import Composer, composer_of
+from ..concepts.direction import Sample, sample_of, units
+from ..concepts.pairs import FEWEST, Pair, emoji_pairs
+from ..concepts.phrase import split_words
+from ..heads.unembedding import Unembedding
+from ..hubness import mean_cosine, reference_words
+from ..method import Method
+from .bootstrap import (
+    auroc,
+    auroc_interval,
+    average_precision,
+    average_precision_interval,
+)
+from .held_out import crossings, crossings_of
+
+# Q names, C emoji, M words; vectors of width D.
+
+_RUNNERS_UP = 5
+_FRAME = frozenset(
+    ("a", "and", "button", "face", "for", "in", "no", "of", "on", "sign", "symbol", "the", "with")
+)
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How well a score tells names whose emoji is there from names whose emoji was taken away.
+
+    Attributes
+    ----------
+    n : int
+        How many names, each asked with its emoji and without.
+    auroc, average_precision : float
+        Of the score; 0.5 is chance.
+    ci95 : dict
+        The 95% bootstrap interval of both.
+
+    Examples
+    --------
+    >>> Presence.of(np.array([3.0, 2.0]), np.array([1.0, 2.5])).auroc
+    0.75
+    """
+
+    n: int
+    auroc: float
+    average_precision: float
+    ci95: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, present_N: NDArray[np.float64], absent_N: NDArray[np.float64]) -> "Presence":
+        """Compare scores, of at least one name."""
+        return cls(
+            n=len(present_N),
+            auroc=auroc(present_N, absent_N),
+            average_precision=average_precision(present_N, absent_N),
+            ci95={
+                "auroc": auroc_interval(present_N, absent_N),
+                "average_precision": average_precision_interval(present_N, absent_N),
+            },
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """The scores of names with emoji, and which are right.
+
+    Attributes
+    ----------
+    names : tuple of Pair
+        Each name that was asked and its emoji.
+    scores_QC : ndarray of float64
+        Shape (Q, C); the right emoji of a name stands at its own place.
+    twins_QC : ndarray of bool
+        The emoji of which the name says as much as of the right one: 🐴 and 🐎.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = retrieve(unembed.open_head("demo-bytes"), "causal", Method())
+    >>> found.scores_QC.shape
+    (4, 4)
+    """
+
+    names: tuple[Pair, ...]
+    scores_QC: NDArray[np.float64] = field(repr=False)
+    twins_QC: NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def one_word_Q(self) -> NDArray[np.bool_]:
+        """The names that are one word."""
+        return np.array([len(split_words(pair.base)) == 1 for pair in self.names], dtype=bool)
+
+    def ranks(self, *, twins: bool = True) -> NDArray[np.int64]:
+        """Give the rank of the right emoji among all, of equal scores the last.
+
+        Without ``twins`` the twins of the right emoji are left out.
+        """
+        right_Q1 = np.diag(self.scores_QC)[:, None]
+        above_QC = self.scores_QC >= right_Q1
+        np.fill_diagonal(above_QC, val=False)
+        if not twins:
+            above_QC &= ~self.twins_QC
+        ranks_Q: NDArray[np.int64] = 1 + above_QC.sum(axis=1)
+        return ranks_Q
+
+    def margins(self, *, removed: bool, twins: bool = True) -> NDArray[np.float64]:
+        """Give how far the best emoji stands above the mean of the next five.
+
+        This is the score that tells whether the right emoji is there. What a name's scores have in
+        common is lost in it. With ``removed`` the right emoji is taken away, without ``twins`` its
+        twins are.
+        """
+        scores_QC = self.scores_QC.copy()
+        if removed:
+            np.fill_diagonal(scores_QC, -np.inf)
+        if not twins:
+            scores_QC[self.twins_QC] = -np.inf
+        best_QC = -np.sort(-scores_QC, axis=1)[:, : _RUNNERS_UP + 1]
+        there_QC = np.isfinite(best_QC)
+        best_QC[~there_QC] = 0.0
+        followers_Q = np.maximum(there_QC.sum(axis=1) - 1, 1)
+        margins_Q: NDArray[np.float64] = best_QC[:, 0] - best_QC[:, 1:].sum(axis=1) / followers_Q
+        return margins_Q
+
+
+def retrieve(
+    head: Unembedding, space: str, method: Method, *, progress: Progress | None = None
+) -> "Retrieval | None":
+    """Ask for every emoji that is one token with its English short name.
+
+    The candidates are those emoji. What a method learns, it learns without the emoji of the name
+    that is asked, its aliases included, and each candidate is scored by a map that has not seen it.
+
+    Returns
+    -------
+    Retrieval or None
+        None where fewer than two emoji of the head can be asked for.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> len(retrieve(unembed.open_head("demo-bytes"), "cosine", Method(csls=True)).names)
+    4
+    """
+    composer = composer_of(head, space=space, pieces=method.pieces)
+    pairs = emoji_pairs(head.vocabulary)
+    sample = sample_of(head, composer.space, pairs, pieces=composer.pieces)
+    if len(set(sample.target_ids_N.tolist())) < FEWEST:
+        return None
+    return retrieve_targets(composer, sample, method, progress=progress)
+
+
+def retrieve_targets(
+    composer: Composer, sample: Sample, method: Method, *, progress: Progress | None = None
+) -> Retrieval:
+    """Ask for every target with the first of its bases; the candidates are the targets.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> composer = composer_of(unembed.open_head("demo-bytes"))
+    >>> sample = composer.directions.sample("emoji_de")
+    >>> retrieve_targets(composer, sample, Method()).names[0].base
+    'Gesicht mit Freudentränen'
+    """
+    # The official name comes first of an emoji's.
+    target_ids_C, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
+    named = tuple(sample.used[place] for place in firsts_Q)
+    scores_QC = _scores(sample, firsts_Q, target_ids_C, composer, method, progress)
+    return Retrieval(named, scores_QC, _twins([pair.base for pair in named]))
+
+
+def _scores(
+    sample: Sample,
+    firsts_Q: NDArray[np.int64],
+    ids_C: NDArray[np.int64],
+    composer: Composer,
+    method: Method,
+    progress: Progress | None,
+) -> NDArray[np.float64]:
+    """Score every name with every emoji, shape (Q, C)."""
+    space, bases_QD = composer.space, sample.bases_ND[firsts_Q]
+    targets_CD = units(sample.targets_ND[firsts_Q], space)
+    words_MD = reference_words(composer.head, space) if method.csls else np.empty((0, space.width))
+    if method.estimator is None:
+        return _nearness(bases_QD, targets_CD, words_MD, csls=method.csls)
+    scores_QC = np.empty((len(bases_QD), len(ids_C)))
+    count = crossings_of(sample)
+    for place, crossing in enumerate(crossings(sample, method.estimator), start=1):
+        asked_Q, answering_C = crossing.pairs_N[firsts_Q], np.isin(ids_C, crossing.targets)
+        moved_QD, words = crossing.fit(bases_QD[asked_Q]), words_MD
+        if method.csls:
+            words = crossing.fit(words_MD)
+        scores_QC[np.ix_(asked_Q, answering_C)] = _nearness(
+            moved_QD, targets_CD[answering_C], words, csls=method.csls
+        )
+        if progress is not None:
+            progress(f"asking for emoji: {method}", place, count)
+    return scores_QC
+
+
+def _nearness(
+    queries_QD: NDArray[np.float64],
+    targets_CD: NDArray[np.float64],
+    words_MD: NDArray[np.float64],
+    *,
+    csls: bool,
+) -> NDArray[np.float64]:
+    """Give cosines, or what CSLS has of a query and a row: 2 cos - r(y)."""
+    queries_QD = queries_QD / norm(queries_QD)[:, None]
+    cosines_QC = queries_QD @ targets_CD.T
+    if not csls:
+        return cosines_QC
+    return 2 * cosines_QC - mean_cosine(targets_CD, words_MD)
+
+
+def _twins(names: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell of which names the one's words are the end of the other's, its frame left out."""
+    words = []
+    for name in names:
+        said = [word.lower() for word in split_words(name)]
+        words.append([word for word in said if word not in _FRAME] or said)
+    return np.array(
+        [
+            [
+                one is not other and (one[-len(other) :] == other or other[-len(one) :] == one)
+                for other in words
+            ]
+            for one in words
+        ],
+        dtype=bool,
+    ).reshape(len(names), len(names))

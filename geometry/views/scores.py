@@ -1,0 +1,176 @@
+"""Scores for a terminal: of a direction, of a head."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..evaluation.directions import DirectionScore, PairScore
+from ..evaluation.evaluate import Evaluation
+from ..evaluation.ranks import Ranks
+from ..tokens.vocabulary import display
+
+_SHOWN = 60  # pairs; of more the worst
+_WORST = 20
+_STRIP = (-0.5, 1.5)
+_CELLS = 60
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def direction_table(score: DirectionScore) -> Group:
+    """Draw the score of a direction: its figures, where its pairs lie along it, each pair.
+
+    Parameters
+    ----------
+    score : DirectionScore
+        What is drawn.
+
+    Returns
+    -------
+    rich.console.Group
+        For a console to print.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> table = direction_table(unembed.open_head("demo").direction("plural"))
+    >>> print(table.renderables[0])
+    plural: the plural of a noun; demo, causal space, learned as offset
+    """
+    about = f": {score.about}" if score.about else ""
+    where = f"{score.source}, {score.space} space, learned as {score.estimator}"
+    parts: list[RenderableType] = [_line(f"{score.name}{about}; {where}")]
+    if score.ranks is None or score.control is None:
+        parts += [
+            _line(f"  tokens left out, AUROC of their projection  {score.auroc:.3f}"),
+            _line(f"  as many tokens drawn at random              {score.control_auroc:.3f}"),
+        ]
+        return Group(*parts)
+    among = f"the targets in the region {score.region}" if score.region else "all tokens"
+    count = len(score.pairs) + len(score.unused)
+    of = f"{len(score.pairs)} of {count} pairs" if score.unused else f"{count} pairs"
+    parts += [
+        _line(f"  {of}, each left out in turn; rank of the target among {among}"),
+        _line(f"  learned           {_figures(score.ranks)}, cosine {score.cosine:.3f}"),
+        _line(f"  paired at random  {_figures(score.control)}, cosine {score.control_cosine:.3f}"),
+        Text(""),
+        *_strips(score.pairs),
+        Text(""),
+        _pairs_table(score.pairs),
+    ]
+    if len(score.pairs) > _SHOWN:
+        parts.append(_line(f"the {_WORST} worst of {len(score.pairs)}"))
+    if score.unused:
+        parts.append(_line(f"{len(score.unused)} pairs were not used:"))
+        shown = score.unused[:_WORST]
+        parts += [_line(f"  {one.pair.base} → {one.pair.target}: {one.why}") for one in shown]
+        if len(score.unused) > len(shown):
+            parts.append(_line(f"  and {len(score.unused) - len(shown)} more"))
+    return Group(*parts)
+
+
+def evaluation_table(evaluations: Sequence[Evaluation]) -> Group:
+    """Draw evaluations: a row a figure, a column for each space and method.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+        Of one head.
+
+    Returns
+    -------
+    rich.console.Group
+        For a console to print.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = unembed.open_head("demo-bytes").evaluate(methods=["plain"])
+    >>> print(evaluation_table(found).renderables[0])
+    demo-bytes: how far answers can be trusted; 95% bootstrap intervals
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("", "of", "figure"):
+        table.add_column(column)
+    table.add_column("n", justify="right")
+    rows: dict[tuple[str, str, str], dict[int, str]] = {}
+    counts: dict[tuple[str, str, str], int] = {}
+    for place, found in enumerate(evaluations):
+        table.add_column(f"{found.space}\n{found.method}{' *' if found.best else ''}")
+        for row in found.figures():
+            key = (row["part"], row["of"], row["figure"])
+            cell = f"{row['value']:.3f}"
+            if row["low"] is not None:
+                cell += f"  {row['low']:.3f} to {row['high']:.3f}"
+            rows.setdefault(key, {})[place] = cell
+            counts[key] = row["n"]
+    before = None
+    for key, cells in rows.items():
+        part = key[0] if key[0] != before else ""
+        table.add_row(
+            part,
+            Text(display(key[1])),
+            key[2],
+            f"{counts[key]:,}",
+            *(cells.get(place, "") for place in range(len(evaluations))),
+            end_section=False,
+        )
+        before = key[0]
+    source = evaluations[0].source if evaluations else ""
+    return Group(
+        _line(f"{source}: how far answers can be trusted; 95% bootstrap intervals"),
+        table,
+        _line("* the best method in its space, kept for --method best"),
+    )
+
+
+def _line(text: str) -> Text:
+    """Give a line that is never broken."""
+    return Text(display(text), no_wrap=True, overflow="ignore")
+
+
+def _figures(ranks: Ranks) -> str:
+    """Write ranks in a line."""
+    low, high = ranks.ci95["top1"]
+    return (
+        f"first {ranks.top1:.3f} ({low:.3f} to {high:.3f}), in the first five {ranks.top5:.3f}, "
+        f"mean 1/rank {ranks.mrr:.3f}"
+    )
+
+
+def _strips(pairs: Sequence[PairScore]) -> list[RenderableType]:
+    """Draw where bases and targets lie along the direction, a strip each."""
+    low, high = _STRIP
+    parts: list[RenderableType] = []
+    for name, values in (
+        ("bases", [pair.base_projection for pair in pairs]),
+        ("targets", [pair.target_projection for pair in pairs]),
+    ):
+        inside = np.clip(np.array(values), low, np.nextafter(high, low))
+        counts, _ = np.histogram(inside, bins=_CELLS, range=_STRIP)
+        levels = np.ceil(counts * (len(_BARS) - 1) / max(counts.max(), 1)).astype(int)
+        parts.append(_line(f"  {name:<8}│{''.join(_BARS[level] for level in levels)}│"))
+    zero, one = (round((at - low) / (high - low) * _CELLS) for at in (0.0, 1.0))
+    scale = [" "] * (_CELLS + 1)
+    scale[zero], scale[one] = "0", "1"
+    parts.append(_line(f"  {'':<8} {''.join(scale)}".rstrip()))
+    return parts
+
+
+def _pairs_table(pairs: Sequence[PairScore]) -> Table:
+    """Draw a row for each pair; of many the worst."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("base")
+    table.add_column("target")
+    table.add_column("rank", justify="right")
+    table.add_column("cosine", justify="right")
+    shown = list(pairs)
+    if len(shown) > _SHOWN:
+        shown = sorted(shown, key=lambda pair: -pair.rank)[:_WORST]
+    for pair in shown:
+        names = (Text(display(pair.base)), Text(display(pair.target)))
+        table.add_row(*names, f"{pair.rank:,}", f"{pair.cosine:.3f}")
+    return table
