@@ -47,9 +47,9 @@ def asked(head: unembed.Head, space: str) -> tuple[Space, np.ndarray, list[Measu
 def unembed_answer(head: unembed.Head, space: str) -> Callable[[], np.ndarray]:
     _, _, measures = asked(head, space)
     lengths = head.norms_V
-    return lambda: nearest_each(
-        head.rows, measures, TOP, lengths_V=lengths, done=lambda done, total: None
-    )[1]
+    return lambda: nearest_each(head.rows, measures, TOP, lengths_V=lengths, done=lambda *_: None)[
+        1
+    ]
 
 
 def faiss_answer(head: unembed.Head, space: str) -> Callable[[], np.ndarray]:
@@ -147,9 +147,7 @@ def compare(source: str, space: str, runs: int) -> None:
     for name in CONTENDERS:
         seconds = statistics.median(result[name][0] for result in results)
         peak, mapped = results[-1][name][1:3]
-        ratio = statistics.median(
-            result["FAISS Flat"][0] / result[name][0] for result in results
-        )
+        ratio = statistics.median(result["FAISS Flat"][0] / result[name][0] for result in results)
         print(
             f"  {name:10} {QUERIES / seconds:7.0f} queries/s   {ratio:5.2f} x FAISS   "
             f"peak {peak:5.0f} MB, of which mapped files {mapped:4.0f} MB",

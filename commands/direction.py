@@ -33,17 +33,22 @@ def direction(
     unembed direction demo plural
     unembed direction demo my.toml --save colour.safetensors
     """  # noqa: D301 - click's mark for lines that are not wrapped
+    is_file = Path(name).suffix in {".toml", ".safetensors"}
+    if is_file and options["directions"] is not None:
+        raise click.UsageError(f"{name} is a file of directions; leave out --directions")
+    from ..geometry.concepts.saved import is_saved
     from ..geometry.head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.scores import direction_table
 
+    if save is not None and not is_saved(Path(save)):
+        raise click.UsageError(f"{save}: a direction is saved to a file that ends in .safetensors")
     with Bars() as bars:
         head = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars)
-        if Path(name).suffix in {".toml", ".safetensors"}:
+        names: tuple[str, ...] = (name,)
+        if is_file:
             options["directions"] = name
             names = head.direction_names(**options)
-        else:
-            names = (name,)
         if save is not None and len(names) > 1:
             raise click.UsageError(f"{name} has {len(names)} directions; --save writes one")
         scores = [head.direction(each, **options, progress=bars) for each in names]

@@ -52,12 +52,11 @@ class Method:
         UsageError
             A part is unknown, or there are two of a kind.
         """
-        parts = text.split("+")
+        parts = [] if text == _PLAIN else text.split("+")
         pieces = [part for part in parts if part in PIECES]
         estimators = [part for part in parts if part in ESTIMATORS]
         rest = [part for part in parts if part not in PIECES and part not in ESTIMATORS]
-        known = {_PLAIN, "csls"}
-        if len(pieces) > 1 or len(estimators) > 1 or not known.issuperset(rest):
+        if len(pieces) > 1 or len(estimators) > 1 or rest not in ([], ["csls"]):
             raise UsageError(
                 f"unknown method {text!r}; a method is {_PLAIN}, or parts with + between them: one "
                 f"of {', '.join(PIECES)}, one of {', '.join(ESTIMATORS)}, csls"

@@ -1,6 +1,7 @@
 """The nearest tokens to a concept, and what the head would make of it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -10,9 +11,18 @@ from ..errors import UsageError
 from ..indexes.progress import Progress
 from .analogy import open_analogy, terms_of
 from .answer import Neighbours
-from .concepts.compose import Composer, Composition, Given, Key, composer_of, of_residual
+from .concepts.compose import (
+    Composer,
+    Composition,
+    Given,
+    Key,
+    composer_of,
+    of_residual,
+    read_given,
+)
 from .concepts.concept import Concept
 from .concepts.grammar import Name, parse
+from .concepts.pairs import names
 from .concepts.phrase import DEFAULT_PIECES, resolve
 from .heads.unembedding import Unembedding
 from .hubness import hubness
@@ -139,9 +149,11 @@ fold_norm, residual_norm, temperature, track, method, progress
             raise UsageError(
                 f"the {name} is {value}; it must be above zero: {_SMALLEST:g} to {_LARGEST:g}"
             )
+    own = read_given(directions)
+    known = None if isinstance(own, Path) else lambda: (*own, *names())
     for query in queries:
         if isinstance(query, str):
-            parse(query)  # what is wrong is said before long work
+            parse(query, directions=known)  # what is wrong is said before long work
     if score is not None and score not in SCORES:
         raise UsageError(f"unknown score {score!r}; the scores are {', '.join(SCORES)}")
     analogies = [terms_of(query) if score == "cosmul" else None for query in queries]
@@ -159,7 +171,7 @@ fold_norm, residual_norm, temperature, track, method, progress
         head,
         space=space,
         pieces=pieces,
-        directions=directions,
+        directions=own,
         estimator=estimator,
         fold_norm=fold_norm,
         progress=progress,

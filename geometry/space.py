@@ -122,6 +122,16 @@ class Space:
         centred_ND = self.fold(rows_ND) - self.mean_D
         return centred_ND if self.map_DD is None else centred_ND @ self.map_DD
 
+    def named(self, vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give vectors as names are composed: of norm 1, or as they are in ``logit``.
+
+        One that is zero stays so.
+        """
+        if not self.kind.unit:
+            return vectors_ND
+        lengths_N = norm(vectors_ND)
+        return vectors_ND / np.where(lengths_N > 0, lengths_N, 1.0)[:, None]
+
     def residual(self, vector_D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the residual that meets a vector of the space, shape (D,): the dual way."""
         return vector_D if self.map_DD is None else self.map_DD @ vector_D

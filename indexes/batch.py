@@ -3,12 +3,13 @@
 See docs/batch.md for the proof.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ from .rows import Rows
 
 _QUERIES = 1 << 9  # of a tile, for each thread; the rows are read once for each tile
 _BLOCK_VALUES = 1 << 22  # of rows
-_LONGEST_BLOCK = 1 << 13  # rows
+_LONGEST_BLOCK = 1 << 12  # rows
 _ROOM = 1 << 10  # candidates of a query
 _ALL_ROOM = 1 << 21  # candidates of a tile
 
@@ -74,13 +75,11 @@ def nearest_each(
     k = min(k, rows.count if among_N is None else len(among_N))
     if not k or not measures:
         return np.empty((len(measures), k)), np.empty((len(measures), k), dtype=np.int64)
-    found = []
     products = products_of(rows, among_N)
-    with products.threads(_threads()) as pool:
+    with products.threads(faiss.omp_get_max_threads()) as pool:
         searched = _Searched.of(rows, measures[0], lengths_V, among_N, products, pool)
-        room = max(_ROOM, 4 * k)
-        for tile in searched.tiles(measures, room, done):
-            found.append(_nearest(tile, k))
+        tiles = searched.tiles(measures, max(_ROOM, 4 * k), done)
+        found = [_nearest(tile, k) for tile in tiles]
     scores, ids = zip(*found, strict=True)
     return np.concatenate(scores), np.concatenate(ids)
 
@@ -137,7 +136,7 @@ def ranks_each(
     if not count or not measures:
         return ranks_Q
     products = products_of(rows, among_N)
-    with products.threads(_threads()) as pool:
+    with products.threads(faiss.omp_get_max_threads()) as pool:
         searched = _Searched.of(rows, measures[0], lengths_V, among_N, products, pool)
         start = 0
         for tile in searched.tiles(measures, _ROOM, done):
@@ -204,23 +203,23 @@ class _Searched:
 
     def tiles(self, measures: Sequence[Measure], room: int, done: Done) -> Iterator["_Tile"]:
         """Cut the queries into tiles, each with room for so many candidates of a query."""
-        step = min(_QUERIES * _threads(), max(1, _ALL_ROOM // room))
+        step = min(_QUERIES * faiss.omp_get_max_threads(), max(1, _ALL_ROOM // room))
         blocks = self.blocks()
         total = len(blocks) * -(-len(measures) // step)
         for turn, start in enumerate(range(0, len(measures), step)):
-            before = turn * len(blocks)
-            yield _Tile(
-                self,
-                measures[start : start + step],
-                room,
-                lambda block, before=before: done(before + block, total),
-            )
+            told = partial(_tell, done, turn * len(blocks), total)
+            yield _Tile(self, measures[start : start + step], room, told)
 
     def share(self, count: int, work: Callable[[int, int], None]) -> None:
         """Do work on parts of a range, given by their ends, in all threads."""
-        step = max(1, -(-count // _threads()))
+        step = max(1, -(-count // faiss.omp_get_max_threads()))
         starts = range(0, count, step)
         list(self.pool.map(lambda start: work(start, min(start + step, count)), starts))
+
+
+def _tell(done: Done, before: int, total: int, block: int) -> None:
+    """Tell of a tile's block."""
+    done(before + block, total)
 
 
 class _Tile:
@@ -302,9 +301,7 @@ class _Tile:
         places_P = self.found_QC[chosen_N][used_NC]
         return np.repeat(chosen_N, counts_N), self.searched.ids_N[places_P]
 
-    def scores(
-        self, q_P: NDArray[np.int64], ids_P: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def scores(self, q_P: NDArray[np.int64], ids_P: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the exact scores of pairs that are sorted by query."""
         from . import sift
 
@@ -399,8 +396,3 @@ def _before(
         q_P = np.repeat(every_Q, [len(ids_X) for ids_X in unique])
         before_Q -= count(q_P, np.concatenate(unique))
     return before_Q
-
-
-def _threads() -> int:
-    """Give how many threads work: those that OpenMP would take."""
-    return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))

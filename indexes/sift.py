@@ -88,24 +88,27 @@ def _lowest(q: int, span: int, score: float, numbers_Q6: Floats, spans_7S: Float
 
 @_compiled
 def _in_reach(
-    q: int, bits_B: NDArray[Any], start: int, score: float, lowest: float, unit: float,
-    numbers_Q6: Floats, lines_4N: Floats, spans_7S: Floats,
-) -> int:  # fmt: skip
-    """Count the rows of a span that may reach a score: first by the largest product alone."""
+    q: int, bits_B: NDArray[Any], start: int, score: float, unit: float,
+    numbers_Q6: Floats, lines_4N: Floats, spans_7S: Floats, flags_B: NDArray[np.uint8],
+) -> bool:  # fmt: skip
+    """Flag the rows of a span that may reach a score; first judge by the largest product alone."""
     shift, divisor, factor = 32 - 8 * bits_B.itemsize, numbers_Q6[q, 0], numbers_Q6[q, 2]
     top = _largest(bits_B, shift) * factor
-    if top + unit * abs(top) < lowest:
-        return 0
+    if top + unit * abs(top) < _lowest(q, start // SPAN, score, numbers_Q6, spans_7S):
+        return False
     room = numbers_Q6[q, 1] + _span_error(q, start // SPAN, numbers_Q6, spans_7S)
-    stop = start + len(bits_B)
+    level, stop = score + numbers_Q6[q, 5], start + len(bits_B)
     alpha_B, beta_B, bias_B = lines_4N[0], lines_4N[1], lines_4N[2]
     alpha_B, beta_B, bias_B = alpha_B[start:stop], beta_B[start:stop], bias_B[start:stop]
-    level, hits = score + numbers_Q6[q, 5], 0
+    flags_B[len(bits_B) :] = 0
+    hits = 0
     for j in range(len(bits_B)):  # without a branch: several rows at a time
         product = _value(bits_B[j], shift) * factor
         wanted = divisor * (level * alpha_B[j] + beta_B[j]) - bias_B[j]
-        hits += not product + unit * abs(product) + room < wanted
-    return hits
+        hit = not product + unit * abs(product) + room < wanted
+        flags_B[j] = hit
+        hits += hit
+    return hits > 0
 
 
 @_compiled
@@ -238,30 +241,35 @@ def sift(
     """
     shift = 32 - 8 * bits_QB.itemsize
     spans, room = -(-bits_QB.shape[1] // SPAN), found_QC.shape[1]
+    flags_B = np.empty(SPAN, dtype=np.uint8)
     for q in range(first, last):
         factor = numbers_Q6[q, 2]
         for s in range(next_Q[q], spans):
             next_Q[q] = s
             low, stop = s * SPAN, min((s + 1) * SPAN, bits_QB.shape[1])
-            score = heaps_QK[q, 0]
-            lowest = _lowest(q, start // SPAN + s, score, numbers_Q6, spans_7S)
             if not _in_reach(
-                q, bits_QB[q, low:stop], start + low, score, lowest, unit,
-                numbers_Q6, lines_4N, spans_7S,
+                q, bits_QB[q, low:stop], start + low, heaps_QK[q, 0], unit,
+                numbers_Q6, lines_4N, spans_7S, flags_B,
             ):  # fmt: skip
                 continue
             if counts_Q[q] + SPAN > room:
                 counts_Q[q] = _narrow(
-                    q, heaps_QK[q, 0], unit, numbers_Q6, lines_4N, found_QC, products_QC, counts_Q[q]
+                    q,
+                    heaps_QK[q, 0],
+                    unit,
+                    numbers_Q6,
+                    lines_4N,
+                    found_QC,
+                    products_QC,
+                    counts_Q[q],
                 )
                 if 2 * counts_Q[q] > room:
                     break
             for j in range(low, stop):
-                product = _value(bits_QB[q, j], shift) * factor
-                rounding = unit * abs(product)
-                if product + rounding < lowest:
+                if not flags_B[j - low]:
                     continue
-                i = start + j
+                i, product = start + j, _value(bits_QB[q, j], shift) * factor
+                rounding = unit * abs(product)
                 error = _error(q, i, numbers_Q6, lines_4N) + rounding
                 if product + error < _wanted(q, i, heaps_QK[q, 0], numbers_Q6, lines_4N):
                     continue
@@ -288,9 +296,7 @@ def refine(
     for place in range(first, last):
         q = chosen_N[place]
         score = heaps_QK[q, 0]
-        count = _narrow(
-            q, score, unit, numbers_Q6, lines_4N, found_QC, products_QC, counts_Q[q]
-        )
+        count = _narrow(q, score, unit, numbers_Q6, lines_4N, found_QC, products_QC, counts_Q[q])
         good = 0
         for c in range(count):
             i, product = found_QC[q, c], products_QC[q, c]
@@ -304,15 +310,15 @@ def refine(
         for c in range(count):
             i, product = found_QC[q, c], products_QC[q, c]
             high = product + unit * abs(product) + _error(q, i, numbers_Q6, lines_4N)
-            if c >= good and high < _wanted(
-                q, i, max(score, heaps_QK[q, 0]), numbers_Q6, lines_4N
-            ):
+            if c >= good and high < _wanted(q, i, max(score, heaps_QK[q, 0]), numbers_Q6, lines_4N):
                 continue
             product = _product(ids_N[i], decoder, codes_VD, queries_QD[q], values_D)
             found_QC[q, left], products_QC[q, left] = i, product
             left += 1
-            least = product - _ROUNDINGS * abs(product) - _added(q, i, numbers_Q6, lines_4N)
-            _push(heaps_QK[q], max(_score(q, i, least, numbers_Q6, lines_4N), heaps_QK[q, 0]))
+            error = _ROUNDINGS * abs(product) + _added(q, i, numbers_Q6, lines_4N)
+            least = _score(q, i, product - error, numbers_Q6, lines_4N)
+            if least > heaps_QK[q, 0]:
+                _push(heaps_QK[q], least)
         counts_Q[q] = left
 
 
@@ -328,25 +334,24 @@ def tally(
     """
     shift = 32 - 8 * bits_QB.itemsize
     spans, room = -(-bits_QB.shape[1] // SPAN), found_QC.shape[1]
+    flags_B = np.empty(SPAN, dtype=np.uint8)
     for q in range(first, last):
         factor, score = numbers_Q6[q, 2], scores_Q[q]
         for s in range(next_Q[q], spans):
             next_Q[q] = s
             low, stop = s * SPAN, min((s + 1) * SPAN, bits_QB.shape[1])
-            lowest = _lowest(q, start // SPAN + s, score, numbers_Q6, spans_7S)
             if not _in_reach(
-                q, bits_QB[q, low:stop], start + low, score, lowest, unit,
-                numbers_Q6, lines_4N, spans_7S,
+                q, bits_QB[q, low:stop], start + low, score, unit,
+                numbers_Q6, lines_4N, spans_7S, flags_B,
             ):  # fmt: skip
                 continue
             if counts_Q[q] + SPAN > room:
                 break
             for j in range(low, stop):
-                product = _value(bits_QB[q, j], shift) * factor
-                rounding = unit * abs(product)
-                if product + rounding < lowest:
+                if not flags_B[j - low]:
                     continue
-                i = start + j
+                i, product = start + j, _value(bits_QB[q, j], shift) * factor
+                rounding = unit * abs(product)
                 error = _error(q, i, numbers_Q6, lines_4N) + rounding
                 wanted = _wanted(q, i, score, numbers_Q6, lines_4N)
                 if product - error > wanted:

@@ -39,6 +39,7 @@ def _arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make tiles, blocks and the room for candidates so small that all of them are many."""
     monkeypatch.setattr(batch, "_QUERIES", 3)
+    monkeypatch.setattr("faiss.omp_get_max_threads", lambda: 1)
     monkeypatch.setattr(batch, "_BLOCK_VALUES", 1)
     monkeypatch.setattr(batch, "_ROOM", 2 * sift.SPAN)
 
@@ -156,9 +157,7 @@ def test_equals_one_by_one(dtype: str, kind: str) -> None:
 
 @pytest.mark.parametrize("dtype", TORCH)
 @pytest.mark.parametrize("step", [0.0, 2.0**-52, 2.0**-12])
-def test_more_near_equal_rows_than_there_is_room_for(
-    small: None, dtype: str, step: float
-) -> None:
+def test_more_near_equal_rows_than_there_is_room_for(small: None, dtype: str, step: float) -> None:
     """The bound tells none of them apart, and all of them are candidates."""
     rng = np.random.default_rng(2)
     values = np.ones((2000, 1)) * rng.standard_normal(16)
@@ -175,12 +174,22 @@ def test_more_near_equal_rows_than_there_is_room_for(
 def test_no_length_of_rows_or_queries_hides_anything(
     length: float, size: float, dtype: str
 ) -> None:
-    """Also where bfloat16 rounds to infinity, and where all is below its normal range."""
+    """Also where all is below the normal range of bfloat16."""
     rng = np.random.default_rng(3)
     rows = rows_of(size * rng.uniform(-1, 1, (300, 6)), dtype)
     assert_exact(rows, measures_of("product", rows, length * rng.standard_normal((4, 6))), 9)
-    largest = rows_of(np.diag([3.4e38, -3.4e38, 1.0]), dtype if dtype != "BF16" else "F32")
-    assert_exact(largest, measures_of("product", largest, length * np.eye(3)), 3)
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F64"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_bfloat16_cannot_hold_is_not_infinite(dtype: str, sign: float) -> None:
+    """The last row is best; rounded to infinity it would be ruled out."""
+    values = np.full((300, 2), [-3.35e38, 0.0])
+    values[-1] = [-3.4e38, 1e37]
+    rows = rows_of(sign * values, dtype)
+    measures = measures_of("product", rows, sign * np.ones((1, 2)))
+    assert oracle(rows, measures[0], None)[1][0] == 299
+    assert_exact(rows, measures, 1)
 
 
 def test_subnormal_float16_counts() -> None:
@@ -199,7 +208,9 @@ def test_one_row_no_row_and_no_query(dtype: str) -> None:
     given = {"lengths_V": rows.norms(), "done": told}
     scores_QK, ids_QK = nearest_each(rows, measures, 5, among_N=nothing, **given)
     assert scores_QK.shape == ids_QK.shape == (3, 0)
-    assert ranks_each(rows, measures, np.zeros(3, int), among_N=nothing, **given).tolist() == [1] * 3
+    assert (
+        ranks_each(rows, measures, np.zeros(3, int), among_N=nothing, **given).tolist() == [1] * 3
+    )
     assert nearest_each(rows, [], 5, **given)[1].shape == (0, 1)
 
 
@@ -239,7 +250,9 @@ def test_the_bound_holds_where_errors_add_up(dtype: str) -> None:
 def assert_bounded(rows: Rows, queries_QD: NDArray[np.float64]) -> None:
     arithmetic = rounded.products_of(rows, None)
     asked = Rounded.of(arithmetic, queries_QD)
-    bits_QB = arithmetic.bits(asked.queries, slice(0, rows.count))
+    into, bits_QB = arithmetic.room(len(queries_QD), rows.count)
+    block = arithmetic.block(slice(0, rows.count), lambda count, work: work(0, count))
+    arithmetic.multiply(asked.queries, block, into)
     shift = 32 - 8 * bits_QB.itemsize
     found_QB = (bits_QB.astype(np.int32) << shift).view(np.float32) * asked.factors_Q[:, None]
     true_QB = np.array([exact.products(rows, q_D, np.arange(rows.count)) for q_D in queries_QD])
@@ -247,22 +260,16 @@ def assert_bounded(rows: Rows, queries_QD: NDArray[np.float64]) -> None:
     assert np.all(np.abs(found_QB - true_QB) <= errors_QB + arithmetic.unit * np.abs(found_QB))
 
 
-class Worst:
-    """Products that are off by all that the bound allows, row by row."""
+class WorstProducts(Float32Products):
+    """Are off by all that the bound allows, up or down, row by row."""
 
-    def __init__(self, inner: Float32Products, rows: Rows, signs_V: NDArray[np.float64]) -> None:
-        self.unit = 0.0
-        self.row_unit = 2.0**-9
-        self._rows, self._signs_V, self._inner = rows, signs_V, inner
+    def __init__(self, rows: Rows, ids_N: Ids | None, signs_V: NDArray[np.float64]) -> None:
+        super().__init__(rows, ids_N)
+        self.row_unit = 2.0**-9  # as if rows were rounded so much
+        self._off_VD = decoded(rows) * (1 + self.row_unit * signs_V[:, None])
 
-    def round(self, queries_QD: NDArray[np.float64]) -> tuple[object, NDArray[np.float64]]:
-        return queries_QD, queries_QD
-
-    def bits(self, queries: NDArray[np.float64], places: slice) -> NDArray[np.int32]:
-        true_QB = queries @ decoded(self._rows)[places].T
-        room_QB = np.outer(norm(queries), self._rows.norms()[places]) * self.row_unit
-        found_QB = true_QB + room_QB * self._signs_V[places]
-        return found_QB.astype(np.float32).view(np.int32)
+    def block(self, places: slice, share: rounded.Share) -> NDArray[np.float32]:  # noqa: ARG002
+        return self._off_VD[places].astype(np.float32)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -276,7 +283,7 @@ def test_no_error_within_the_bound_changes_an_answer(
     rows = rows_of(values, "F64")
     signs_V = -np.sign(values[:, 1] - 1)
     monkeypatch.setattr(
-        batch, "products_of", lambda rows, ids_N: Worst(Float32Products(rows, ids_N), rows, signs_V)
+        batch, "products_of", lambda rows, ids_N: WorstProducts(rows, ids_N, signs_V)
     )
     measures = measures_of(kind, rows, np.array([[1.0, 1.0], [-1.0, 2.0], [1.0, -1.0]]))
     assert_exact(rows, measures, 20)
@@ -293,14 +300,16 @@ def test_compiled_products_have_numpys_bits(dtype: str, width: int) -> None:
     assert_exact(rows, [Measure(query_D), Measure(np.abs(query_D))], 30)
 
 
-@pytest.mark.parametrize("threads", ["1", "3"])
-def test_threads_change_no_byte(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 3, 50])
+def test_threads_change_no_byte(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     rows = rows_of(rng.standard_normal((700, 9)), "BF16")
     measures = measures_of("cosine", rows, rng.standard_normal((40, 9)))
     expected = nearest_each(rows, measures, 6, lengths_V=rows.norms(), done=told)
-    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    monkeypatch.setattr("faiss.omp_get_max_threads", lambda: threads)
+    own = torch.get_num_threads()
     found = nearest_each(rows, measures, 6, lengths_V=rows.norms(), done=told)
+    assert torch.get_num_threads() == own
     assert [part.tobytes() for part in found] == [part.tobytes() for part in expected]
 
 
@@ -308,9 +317,7 @@ def test_progress_is_told_and_may_stop_it(small: None) -> None:
     rows = rows_of(np.random.default_rng(6).standard_normal((300, 3)), "F32")
     measures = measures_of("product", rows, np.random.default_rng(7).standard_normal((7, 3)))
     steps: list[tuple[int, int]] = []
-    nearest_each(
-        rows, measures, 2, lengths_V=rows.norms(), done=lambda *step: steps.append(step)
-    )
+    nearest_each(rows, measures, 2, lengths_V=rows.norms(), done=lambda *step: steps.append(step))
     assert steps == [(step, 9) for step in range(1, 10)]
 
     def stop(done: int, total: int) -> None:

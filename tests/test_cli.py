@@ -72,7 +72,9 @@ def test_output_is_golden(
     assert out == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", [[], ["near"], ["info"], ["cache"]])
+@pytest.mark.parametrize(
+    "page", [[], ["near"], ["direction"], ["evaluate"], ["info"], ["cache"]]
+)
 def test_help_is_golden(run: Run, page: list[str]) -> None:
     code, out, _ = run(*page, "--help")
     path = GOLDEN / f"help{''.join(f'-{word}' for word in page)}.txt"
@@ -99,9 +101,12 @@ def test_the_json_object_is_golden(run: Run, make_checkpoint: Make) -> None:
     assert json.dumps(answer, ensure_ascii=False) == (
         '{"schema": 1, "source": "SOURCE", "expression": "king - man + woman", '
         '"space": "cosine", "score": "cosine", "region": null, "index": "exact", "resolved": ['
-        '{"text": "king", "token_ids": [259], "tokens": ["Ġking"], "method": "leading_space"}, '
-        '{"text": "man", "token_ids": [262], "tokens": ["Ġman"], "method": "leading_space"}, '
-        '{"text": "woman", "token_ids": [267], "tokens": ["Ġwoman"], "method": "leading_space"}], '
+        '{"text": "king", "token_ids": [259], "tokens": ["Ġking"], "method": "leading_space", '
+        '"words": [{"text": "king", "token_ids": [259], "method": "leading_space"}]}, '
+        '{"text": "man", "token_ids": [262], "tokens": ["Ġman"], "method": "leading_space", '
+        '"words": [{"text": "man", "token_ids": [262], "method": "leading_space"}]}, '
+        '{"text": "woman", "token_ids": [267], "tokens": ["Ġwoman"], "method": "leading_space", '
+        '"words": [{"text": "woman", "token_ids": [267], "method": "leading_space"}]}], '
         '"neighbours": [{"rank": 1, "id": 272, "token": "Ġqueen", "text": " queen", '
         '"score": "score", "logit": "logit", "probability": null}, '
         '{"rank": 2, "id": 182, "token": "ú", "text": null, '
@@ -236,7 +241,7 @@ def test_a_second_matrix_is_asked_for_by_name(run: Run, make_checkpoint: Make) -
     [
         (["king", "--space", "x"], 2, "unknown space 'x'; the spaces are logit, cosine, centred"),
         (["king", "--score", "x"], 2, "unembed: unknown score 'x'; the scores are cosine, dot"),
-        (["king", "--pieces", "x"], 2, "unembed: unknown pieces 'x'; they are mean, sum, first"),
+        (["king", "--pieces", "x"], 2, "unembed: unknown pieces 'x'; they are rarity, mean, sum, first"),
         (["king", "--region", "x"], 2, "unembed: unknown region 'x'; the regions are emoji, words"),
         (["king", "--region", "[x"], 2, "unembed: the region '[x' is no regular expression"),
         (["king", "--top", "0"], 2, "unembed: top is 0; it must be at least 1"),
@@ -300,7 +305,7 @@ def test_what_is_wrong_is_said_before_long_work(
     def never(*given: object, **options: object) -> None:
         raise AssertionError("derived first")
 
-    monkeypatch.setattr("unembed.geometry.neighbours.open_space", never)
+    monkeypatch.setattr("unembed.geometry.concepts.compose.open_space", never)
     directory = str(make_checkpoint())
     for wrong in (["king +"], ["king", "--region", "x"], ["king", "--track", "a + b"]):
         code, _, err = run("near", directory, *wrong)
@@ -422,7 +427,7 @@ def test_progress_is_shown_on_stderr_where_it_takes_time(
 ) -> None:
     directory = str(make_checkpoint())
     with monkeypatch.context() as patched:
-        patched.setattr("unembed.cli._MOMENT", 0)
+        patched.setattr("unembed.geometry.views.bars._MOMENT", 0)
         _, first, bars = run("near", directory, "king")
     assert "measuring rows" in bars
     assert "100%" in bars

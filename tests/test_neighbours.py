@@ -150,7 +150,7 @@ def test_a_score_does_not_depend_on_what_is_asked_beside_it(
         ("0*king", {}, "it comes out at zero"),
         ("king", {"space": "round"}, "unknown space 'round'; the spaces are logit, cosine"),
         ("king", {"score": "l2"}, "unknown score 'l2'; the scores are cosine, dot, csls"),
-        ("king", {"pieces": "max"}, "unknown pieces 'max'; they are mean, sum, first, last"),
+        ("king", {"pieces": "max"}, "unknown pieces 'max'; they are rarity, mean, sum, first"),
         ([("king", 1)], {"pieces": "max"}, "unknown pieces 'max'"),
         ("king", {"top": 0}, "top is 0; it must be at least 1"),
         ("king", {"top": -5000}, "top is -5,000; it must be at least 1"),

@@ -25,6 +25,7 @@ from unembed.geometry.concepts.pairs import (
 from unembed.geometry.tokens.vocabulary import Vocabulary
 
 Make = Callable[..., Path]
+Open = Callable[[Path], Vocabulary]
 FOUR = '["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]'
 GOOD = f"pairs = [{FOUR}]"
 
@@ -75,45 +76,34 @@ def test_the_names_are_emoji_of_every_language_and_the_built_in_ones() -> None:
     assert library_version() == emoji.__version__
 
 
-@pytest.mark.parametrize("family", ["sentencepiece", "byte_level", "unigram", "wordpiece"])
-@pytest.mark.parametrize("language", emoji.LANGUAGES)
+@pytest.mark.parametrize(
+    ("family", "count"), [("sentencepiece", 5), ("byte_level", 3), ("unigram", 1), ("wordpiece", 1)]
+)
 def test_emoji_are_paired_with_their_names(
-    make_checkpoint: Make,
-    open_vocabulary: Callable[[Path], Vocabulary],
-    family: str,
-    language: str,
+    make_checkpoint: Make, open_vocabulary: Open, family: str, count: int
 ) -> None:
     vocabulary = open_vocabulary(make_checkpoint(family))
-    name = "emoji" if language == "en" else f"emoji_{language}"
-    pairs = find_pairs(name, vocabulary, {})
-    assert pairs == emoji_pairs(vocabulary, language=language)
-    assert (pairs.name, pairs.region) == (name, "emoji")
-    assert language in pairs.about
-    wanted = {"sentencepiece": 5, "byte_level": 3, "unigram": 1, "wordpiece": 1}[family]
-    assert len({pair.target for pair in pairs.pairs}) == wanted
-    assert len(set(pairs.pairs)) == len(pairs.pairs)
-    for pair in pairs.pairs:
-        assert pair.target_id is not None
-        assert vocabulary.text(pair.target_id) in {pair.target, f" {pair.target}"}
-        assert pair.base.strip(":_ ") == pair.base != ""
-    firsts = {pair.target: pair.base for pair in reversed(pairs.pairs)}
-    for target, base in firsts.items():
-        official = emoji.demojize(target, language=language).strip(":").replace("_", " ")
-        assert base == official
-    if language == "en":
-        assert firsts["🐴"] == "horse face"
-        if family == "sentencepiece":
-            assert Pair("red heart", "❤️", vocabulary.id_of("❤️")) in pairs.pairs
-            assert {p.base for p in pairs.pairs if p.target == "❤️"} == {"red heart", "heart"}
-
-
-def test_the_bare_emoji_comes_before_that_with_a_space(
-    make_checkpoint: Make, open_vocabulary: Callable[[Path], Vocabulary]
-) -> None:
-    vocabulary = open_vocabulary(make_checkpoint())
-    horses = {pair.target_id for pair in emoji_pairs(vocabulary).pairs if pair.target == "🐴"}
-    assert horses == {vocabulary.id_of("🐴")}
-    assert vocabulary.id_of(" 🐴") not in {None, *horses}
+    for language in emoji.LANGUAGES if family == "sentencepiece" else ("en", "de"):
+        name = "emoji" if language == "en" else f"emoji_{language}"
+        pairs = find_pairs(name, vocabulary, {})
+        assert (pairs.name, pairs.region) == (name, "emoji")
+        assert language in pairs.about
+        assert len({pair.target for pair in pairs.pairs}) == count
+        assert len(set(pairs.pairs)) == len(pairs.pairs)
+        assert language == "en" or len(pairs.pairs) == count  # aliases are English
+        for pair in pairs.pairs:
+            assert pair.target_id is not None
+            assert vocabulary.text(pair.target_id) in {pair.target, f" {pair.target}"}
+            assert pair.base.strip(":_ ") == pair.base != ""
+        for target, base in {pair.target: pair.base for pair in reversed(pairs.pairs)}.items():
+            official = emoji.demojize(target, language=language).strip(":").replace("_", " ")
+            assert base == official
+    english = emoji_pairs(vocabulary).pairs
+    assert english == find_pairs("emoji", vocabulary, {}).pairs
+    bare, spaced = vocabulary.id_of("🐴"), vocabulary.id_of(" 🐴")
+    assert Pair("horse face", "🐴", spaced if bare is None else bare) in english
+    hearts = [pair.base for pair in english if pair.target == "❤️"]
+    assert hearts == (["red heart", "heart"] if family == "sentencepiece" else [])
 
 
 def test_ones_own_direction_comes_before_a_built_in_one(make_checkpoint: Make) -> None:
@@ -213,17 +203,15 @@ def test_the_bounds_are_those_that_are_named(read: Callable[..., dict[str, PairS
         (f'["\\u001b[31m"]\n{GOOD}', 1, r"'\x1b[31m' is no name"),
         (f"[unit]\n{GOOD}", 1, "unit is the name of a function of expressions; choose another"),
         (f"[direction]\n{GOOD}", 1, "direction is the name of a function"),
-        (f"[mean]\n{GOOD}", 1, "mean is the name of a function"),
-        (f"[token]\n{GOOD}", 1, "token is the name of a function"),
         (f"[a]\n{GOOD}\npair = 1", 3, "a.pair is unknown; the keys are about, pairs, region"),
         (f'[a]\n{GOOD}\n"" = 1', 3, "a.'' is unknown"),
         (f'[a]\n{GOOD}\n"x\\ny" = 1', 3, r"a.'x\ny' is unknown"),
         (f"[a]\n{GOOD}\nx.y = 1", 3, "a.x is unknown"),
         (f"[a]\nabout = 1\n{GOOD}", 2, "a.about is 1; it must be a text"),
+        ("b = {region = 'x'}\n[a]\nabout = 1", 3, "a.about is 1; it must be a text"),
         (f"[a]\n{GOOD}\nabout = []", 3, "a.about is []; it must be a text"),
         ("[a]\nregion = true", 2, "a.region is True; it must be a text of 1 to 200 characters"),
         ("[a]\nregion = ''", 2, "a.region is ''; it must be a text"),
-        ("[a]\nregion = ' '", 2, "a.region is ' '; it must be a text"),
         (f"[a]\nregion = '{'x' * 201}'", 2, f"a.region is '{'x' * 79}…; it must be a text"),
         ("[a]\nregion = 1979-05-27", 2, "a.region is datetime.date(1979, 5, 27); it must"),
         ("[a]\nregion.x = 1", 2, "a.region is {'x': 1}; it must be a text"),
@@ -233,7 +221,6 @@ def test_the_bounds_are_those_that_are_named(read: Callable[..., dict[str, PairS
         ("[a]\npairs = 'a'", 2, "a.pairs is 'a'; it must be 4 to 10,000 pairs"),
         ("[a]\npairs = {}", 2, "a.pairs is {}; it must be 4 to 10,000 pairs"),
         ("[a]\npairs = []", 2, "a.pairs is 0 pairs; it must be 4 to 10,000 pairs"),
-        (f"[a]\npairs = [{FOUR[:-13]}]", 2, "a.pairs is 3 pairs"),
         (f"[a]\npairs = [{FOUR}, 7]", 2, "a.pairs[4] is 7; a pair is two texts of 1 to 200"),
         (f"[a]\npairs = [{FOUR}, 'ab']", 2, "a.pairs[4] is 'ab'; a pair is two texts"),
         (f"[a]\npairs = [{FOUR},\n[]]", 3, "a.pairs[4] is []; a pair is two texts"),
@@ -267,23 +254,33 @@ def test_what_is_wrong_is_named_with_its_line_and_key(
 
 TWICE = [
     # One pair a line, and what looks like the pair before and after it.
-    '[z]\npairs = [["a", "x"],\n["b", "a"], ["d", "x"], ["c", "x"]]\n'
-    '[a]\npairs = [\n  ["a", "b"],\n  ["c", "d"],\n  ["e", "f"],\n  ["a", "b"],  # here\n'
-    '  ["ab", "abba"],\n  ["b", "a"],\n]\n[y]\npairs = [["a", "b"]]',
+    (
+        '[z]\npairs = [["a", "x"],\n["b", "a"], ["d", "x"], ["c", "x"]]\n'
+        '[a]\npairs = [\n  ["a", "b"],\n  ["c", "d"],\n  ["e", "f"],\n  ["a", "b"],  # here\n'
+        '  ["ab", "abba"],\n  ["b", "a"],\n]\n[y]\npairs = [["a", "b"]]'
+    ),
     # Many on a line.
     '[a]\npairs = [["a", "b"], ["c", "d"],\n["e", "f"], ["a", "b"], ["g", "h"],  # here\n]',
     # Over several lines, with comments, escapes and texts that look like TOML.
-    '[a]\nabout = """\n[a]\npairs = [["a", "b"]]"""\npairs = [ # ["a", "b"],\n["a", \'b\'],\n'
-    '["]", "["],["#", "=,"],\n[  # here\n"\\u0061", """\nb"""\n],["x", "y"]]',
+    (
+        '[a]\nabout = """\n[a]\npairs = [["a", "b"]]"""\npairs = [ # ["a", "b"],\n["a", \'b\'],\n'
+        '["]", "["],["#", "=,"],\n[  # here\n"\\u0061", """\nb"""\n],["x", "y"]]'
+    ),
     # The keys of a table in one of their other spellings.
     '"\\u0061" . pairs = [["a", "b"], ["c", "d"], ["e", "f"],\n["a", "b"]]  # here',
     # A line separator that is no end of a line.
-    '[a]\nabout = "\u2028\u0085"\npairs = [["a", "b"], ["c", "d"],\n["e", "f"],\n'
-    '["a", "b"]]  # here',
-    "[a]\nabout = ''''x'\n'y''''\npairs = [['a', 'b'], ['c', 'd'], ['e', 'f'],\n"
-    "['a', 'b']]  # here",
-    '[a]\nabout = """"x\\"""\n""y"""""\npairs = [["a", "b"], ["c", "d"], ["e", "f"],\n'
-    '["a", "b"]]  # here',
+    (
+        '[a]\nabout = "\u2028\u0085"\npairs = [["a", "b"], ["c", "d"],\n["e", "f"],\n'
+        '["a", "b"]]  # here'
+    ),
+    (
+        "[a]\nabout = ''''x'\n'y''''\npairs = [['a', 'b'], ['c', 'd'], ['e', 'f'],\n"
+        "['a', 'b']]  # here"
+    ),
+    (
+        '[a]\nabout = """"x\\"""\n""y"""""\npairs = [["a", "b"], ["c", "d"], ["e", "f"],\n'
+        '["a", "b"]]  # here'
+    ),
 ]
 
 
@@ -305,7 +302,6 @@ def test_the_line_is_that_of_the_second_of_a_pair_that_is_there_twice(
         (b"", "has no direction; a direction is a table such as [colour]"),
         (b"# nothing", "has no direction"),
         (b"[a\n", "is no TOML: Expected ']' at the end of a table declaration (at line 1"),
-        (b"[a]\n[a]\n", "is no TOML: Cannot declare ('a',) twice (at line 2"),
         (b"a = 1\na = 2\n", "is no TOML: Cannot overwrite a value (at line 2"),
         (b'[a]\npairs = [["a", "\\ud800"]]', "is no TOML: Escaped character is not a Unicode"),
         (b"[a]\nabout = '\xff'", "the directions cannot be read: 'utf-8' codec can't decode"),
@@ -319,7 +315,7 @@ def test_the_line_is_that_of_the_second_of_a_pair_that_is_there_twice(
         (b"[a]\npairs = 0x" + b"f" * 9000, "line 2: a.pairs is a int too large to show; it"),
         (b"[a]\nregion" + b".x" * 1000 + b" = 1", "line 2: a.region is a dict too large to show"),
         (b"[a]\npairs = " + b"[" * 300 + b"]" * 300, "line 2: a.pairs is 1 pairs; it must be 4"),
-        (b"[a]\nabout = '" + b"x" * (4 << 20) + b"'", "4,194,319 bytes; directions have at most"),
+        (b"[a]\nabout = '" + b"x" * (4 << 20) + b"'", "4,194,318 bytes; directions have at most"),
     ],
 )
 def test_what_is_no_such_file_is_refused(
@@ -354,7 +350,7 @@ LINES = st.one_of(
 
 
 @settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.one_of(st.binary(), st.text().map(str.encode), st.lists(LINES).map("\n".join)))
 @example(f"[a]\n{GOOD}")

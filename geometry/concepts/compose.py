@@ -180,16 +180,32 @@ def composer_of(
     """
     if pieces not in PIECES:
         raise UsageError(f"unknown pieces {pieces!r}; they are {', '.join(PIECES)}")
-    path = Path(directions) if isinstance(directions, str | Path) else None
-    given, saved = directions if isinstance(directions, Mapping) else {}, None
-    if path is not None and not is_saved(path):
-        given = read_pairs(path)
+    given, saved = read_given(directions), None
     geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
-    if path is not None and is_saved(path):
-        saved = read(path, geometry)
+    if isinstance(given, Path):
+        saved = read(given, geometry)
         given = {saved.pairs.name: saved.pairs}
     known = Directions(head, geometry, pieces, estimator, given, saved)
     return Composer(head, geometry, pieces, known)
+
+
+def read_given(directions: Given) -> Mapping[str, PairSet] | Path:
+    """Read the pairs of one's own directions; the path of a saved one, which needs its space.
+
+    Raises
+    ------
+    UsageError
+        As in `read_pairs`.
+
+    Examples
+    --------
+    >>> read_given(None), read_given("colour.safetensors").name
+    ({}, 'colour.safetensors')
+    """
+    if isinstance(directions, str | Path):
+        path = Path(directions)
+        return path if is_saved(path) else read_pairs(path)
+    return directions or {}
 
 
 def of_residual(residual: ArrayLike, *, space: Space, expression: str) -> Concept:

@@ -256,7 +256,7 @@ def sample_of(
         target_ids.append(target_id)
         used.append(pair)
     target_ids_N = np.array(target_ids, dtype=np.int64)
-    targets_ND = units(space.place(head.rows.decode(target_ids_N)), space)
+    targets_ND = space.named(space.place(head.rows.decode(target_ids_N)))
     _, groups_N, counts = np.unique(target_ids_N, return_inverse=True, return_counts=True)
     weights_N = 1.0 / counts[groups_N]
     return Sample(
@@ -268,22 +268,6 @@ def sample_of(
         tuple(used),
         tuple(unused),
     )
-
-
-def units(vectors_ND: NDArray[np.float64], space: Space) -> NDArray[np.float64]:
-    """Make unit vectors where the space composes those; what is zero stays so.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> from unembed.geometry.space import open_space
-    >>> units(np.array([[3.0, 4.0]]), open_space(unembed.open_head("demo"), "cosine"))
-    array([[0.6, 0.8]])
-    """
-    if not space.kind.unit:
-        return vectors_ND
-    norms_N = np.sqrt(np.square(vectors_ND).sum(axis=1))
-    return vectors_ND / np.where(norms_N > 0, norms_N, 1.0)[:, None]
 
 
 def _vector(
@@ -328,7 +312,7 @@ def _sample_of_region(head: Unembedding, space: Space, pairs: PairSet, estimator
     # As many bases as targets: their mean is what counts.
     base_ids_N = outside_N[np.arange(count) * len(outside_N) // count]
     targets_ND, bases_ND = (
-        units(space.place(head.rows.decode(ids_N)), space) for ids_N in (target_ids_N, base_ids_N)
+        space.named(space.place(head.rows.decode(ids_N))) for ids_N in (target_ids_N, base_ids_N)
     )
     return Sample(
         bases_ND,

@@ -12,6 +12,7 @@ from ...indexes.rows import norm
 
 _SHRINKAGE = 4.0  # of orthogonal and ridge maps towards the identity: docs/directions.md
 _SLIVER = 1e-9
+_SINGULAR = 1e-9  # of eigenvalues of a square
 _ROUNDING = 1e-12  # what is this much smaller than what it was taken from is only its rounding
 _EMPHASIS = 2.0  # what an orthogonal map multiplies the base by
 
@@ -90,6 +91,9 @@ def category(
     >>> category(targets_ND, targets_ND, np.ones(2) / 2)(np.zeros(2)).round(6)
     array([2., 0.])
     """
+    # A target that is there twice is one, of both weights.
+    targets_ND, groups_N = np.unique(targets_ND, axis=0, return_inverse=True)
+    weights_N = np.bincount(groups_N.ravel(), weights_N).astype(np.float64)
     mean_D = weights_N @ targets_ND
     centred_ND = _centred(targets_ND, mean_D)
     covariance_DD = _ledoit_wolf(centred_ND, weights_N)
@@ -156,8 +160,7 @@ def procrustes(
     span_DS = np.eye(width) if len(both_2ND) >= width else np.linalg.qr(both_2ND.T)[0]
     cross_SS = (moved_ND @ span_DS).T @ (aims_ND @ span_DS)
     identity_SS = np.eye(len(cross_SS))
-    left_SS, _, right_SS = np.linalg.svd(cross_SS + shrinkage * identity_SS)
-    turned_SS = left_SS @ right_SS - identity_SS
+    turned_SS = _orthogonal_factor(cross_SS + shrinkage * identity_SS) - identity_SS
     map_DD = np.eye(width) + span_DS @ turned_SS @ span_DS.T
     return Fit(base_D, target_D, map_DD, _EMPHASIS)
 
@@ -177,6 +180,23 @@ def _centred(vectors_ND: NDArray[np.float64], mean_D: NDArray[np.float64]) -> ND
     centred_ND = vectors_ND - mean_D
     centred_ND[np.abs(centred_ND) <= _ROUNDING * np.abs(vectors_ND).max()] = 0.0
     return centred_ND
+
+
+def _orthogonal_factor(matrix_SS: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the orthogonal matrix nearest to one: U Vᵀ of its singular value decomposition.
+
+    By the eigenvectors of MᵀM, which come several times sooner, and two steps of Newton and Schulz
+    that take away what the square cost in accuracy; by the decomposition itself where M is nearly
+    singular.
+    """
+    values_S, vectors_SS = np.linalg.eigh(matrix_SS.T @ matrix_SS)
+    if not values_S[0] > _SINGULAR * values_S[-1]:
+        left_SS, _, right_SS = np.linalg.svd(matrix_SS)
+        return np.asarray(left_SS @ right_SS)
+    factor_SS = matrix_SS @ (vectors_SS / np.sqrt(values_S)) @ vectors_SS.T
+    for _ in range(2):
+        factor_SS = factor_SS @ (1.5 * np.eye(len(factor_SS)) - 0.5 * factor_SS.T @ factor_SS)
+    return np.asarray(factor_SS)
 
 
 def _ledoit_wolf(

@@ -155,21 +155,18 @@ def vector_of(
     >>> round(float(norm(vector_D)), 9), round(terms_norm, 9)
     (1.0, 1.0)
     """
-    places_ND = space.place(head.rows.decode(np.array(found.token_ids)))
-    if space.kind.unit:
-        places_ND = _units(places_ND)
-    vectors, start = [], 0
+    terms_ND = space.named(space.place(head.rows.decode(np.array(found.token_ids))))
+    words, start = [], 0
     for word in found.words:
         ids_N = np.array(word.token_ids)
-        places = places_ND[start : (start := start + len(ids_N))]
-        vectors.append(PIECES[pieces](ids_N) @ places)
-    words_ND = np.array(vectors)
-    if space.kind.unit and len(words_ND) > 1:
-        words_ND = _units(words_ND)
+        words.append(PIECES[pieces](ids_N) @ terms_ND[start : (start := start + len(ids_N))])
+    words_ND = np.array(words)
+    if len(words) > 1:
+        words_ND = space.named(words_ND)
     # A word is as rare as its rarest piece.
     weights_N = PIECES[pieces](np.array([max(word.token_ids) for word in found.words]))
     vector_D: NDArray[np.float64] = weights_N @ words_ND
-    return vector_D, float(norm(places_ND).sum())
+    return vector_D, float(norm(terms_ND).sum())
 
 
 def split_words(text: str) -> list[str]:
@@ -192,12 +189,6 @@ def _shares(weights_N: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make weights add up to 1."""
     shares_N: NDArray[np.float64] = weights_N / weights_N.sum()
     return shares_N
-
-
-def _units(vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make unit vectors; what is zero stays so."""
-    norms_N = norm(vectors_ND)
-    return vectors_ND / np.where(norms_N > 0, norms_N, 1.0)[:, None]
 
 
 def _words(name: Name, vocabulary: Vocabulary, pieces: str) -> tuple[Word, ...]:

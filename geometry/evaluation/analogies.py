@@ -1,7 +1,7 @@
 """Mikolov's analogies: how many a head completes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -100,15 +100,11 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Analogies:
-    """How many analogies a head completes in a space.
+class Completion:
+    """How many of the covered questions are answered, with some tokens left out.
 
     Attributes
     ----------
-    covered : int
-        The questions whose four words are one token each, with a leading space.
-    total : int
-        All questions.
     cosadd, cosmul : Accuracy or None
         Over the covered questions; None where there are none.
     sections : mapping of str to Section
@@ -116,21 +112,39 @@ class Analogies:
 
     Examples
     --------
-    >>> Analogies(0, 3, None, None, {}).to_dict()
-    {'covered': 0, 'total': 3, 'cosadd': None, 'cosmul': None, 'sections': {}}
+    >>> Completion().to_dict()
+    {'cosadd': None, 'cosmul': None, 'sections': {}}
     """
 
-    covered: int
-    total: int
-    cosadd: Accuracy | None
-    cosmul: Accuracy | None
-    sections: Mapping[str, Section]
+    cosadd: Accuracy | None = None
+    cosmul: Accuracy | None = None
+    sections: Mapping[str, Section] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        right: Mapping[str, NDArray[np.bool_]],
+        sections: Mapping[str, Sequence[int]],
+        *,
+        seed: int = 0,
+    ) -> "Completion":
+        """Sum up which questions were answered right by each measure; sections have places."""
+
+        def judged(name: str, chosen: Sequence[int] | slice) -> Accuracy:
+            return Accuracy.of(right[name][chosen], seed=seed)
+
+        return cls(
+            judged("cosadd", slice(None)),
+            judged("cosmul", slice(None)),
+            {
+                section: Section(len(places), judged("cosadd", places), judged("cosmul", places))
+                for section, places in sections.items()
+            },
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as the object that ``--json`` prints; a section's figures are accuracies."""
         return {
-            "covered": self.covered,
-            "total": self.total,
             "cosadd": None if self.cosadd is None else self.cosadd.to_dict(),
             "cosmul": None if self.cosmul is None else self.cosmul.to_dict(),
             "sections": {
@@ -141,6 +155,42 @@ class Analogies:
                 }
                 for name, section in self.sections.items()
             },
+        }
+
+
+@dataclass(frozen=True)
+class Analogies:
+    """How many analogies a head completes in a space.
+
+    Attributes
+    ----------
+    covered : int
+        The questions whose four words are one token each, with a leading space.
+    total : int
+        All questions.
+    strict : Completion
+        With the three tokens of each question left out.
+    spellings_left_out : Completion
+        With every other spelling of the three words left out as well.
+
+    Examples
+    --------
+    >>> Analogies(0, 3, Completion(), Completion()).to_dict()["total"]
+    3
+    """
+
+    covered: int
+    total: int
+    strict: Completion
+    spellings_left_out: Completion
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as the object that ``--json`` prints; the strict figures stand at its top."""
+        return {
+            "covered": self.covered,
+            "total": self.total,
+            **self.strict.to_dict(),
+            "spellings_left_out": self.spellings_left_out.to_dict(),
         }
 
 
@@ -186,7 +236,12 @@ def complete(
 ) -> Analogies:
     """Give how many analogies a head completes, by 3CosAdd and 3CosMul (see `offsets.answers`).
 
-    An answer is right where it is the very token of d, over all known rows but those of a, b and c.
+    An answer is right where it is the very token of d. Strictly, only the tokens of a, b and c are
+    left out. But the nearest tokens to `` king`` may be ``king``, `` King`` and ``KING``, each one
+    a wrong answer, so a second figure leaves out all spellings of the three words: tokens with the
+    same text but for white space around it and for case. A d that is one of these, as `` Polish``
+    is of `` polish``, is left out all the same, and the question is lost, as with gensim's
+    ``evaluate_word_analogies``, which takes no account of case unless told to.
 
     Parameters
     ----------
@@ -207,7 +262,7 @@ def complete(
     >>> from unembed.geometry.space import open_space
     >>> head = unembed.open_head("demo-bytes")
     >>> questions = [Question("past tense", ("walk", "walked", "jump", "jumped"))]
-    >>> complete(head, open_space(head), questions).cosadd
+    >>> complete(head, open_space(head), questions).strict.cosadd
     Accuracy(accuracy=1.0, ci95=(1.0, 1.0))
     """
     ids_of = {
@@ -217,26 +272,19 @@ def complete(
     tokens = [[ids_of[word] for word in question.words] for question in questions]
     covered = [place for place, ids in enumerate(tokens) if None not in ids]
     if not covered:
-        return Analogies(0, len(questions), None, None, {})
+        return Analogies(0, len(questions), Completion(), Completion())
     ids_N4 = np.array([tokens[place] for place in covered], dtype=np.int64)
     found = answers(head, space, ids_N4[:, :3], progress=progress)
-    right = {name: found[name] == ids_N4[:, 3] for name in MEASURES}
-    places: dict[str, list[int]] = {}
+    sections: dict[str, list[int]] = {}
     for place, question in enumerate(covered):
-        places.setdefault(questions[question].section, []).append(place)
-    return Analogies(
-        covered=len(covered),
-        total=len(questions),
-        cosadd=Accuracy.of(right["cosadd"], seed=seed),
-        cosmul=Accuracy.of(right["cosmul"], seed=seed),
-        sections={
-            section: Section(
-                len(chosen),
-                *(Accuracy.of(right[name][chosen], seed=seed) for name in MEASURES),
-            )
-            for section, chosen in places.items()
-        },
+        sections.setdefault(questions[question].section, []).append(place)
+    strict, left_out = (
+        Completion.of(
+            {name: answered[name] == ids_N4[:, 3] for name in MEASURES}, sections, seed=seed
+        )
+        for answered in (found.strict, found.spellings_left_out)
     )
+    return Analogies(len(covered), len(questions), strict, left_out)
 
 
 def _of_gensim() -> Path | None:

@@ -14,7 +14,7 @@ from ...indexes.rows import norm
 from ..heads.unembedding import Unembedding
 from ..space import Space
 
-# W tokens that are composed, rows of width D in blocks of B.
+# W tokens that are composed, rows of width D in blocks of B; N pairs of a token and a row.
 
 _BLOCK_VALUES = 1 << 22
 _LARGEST_BLOCK = 4096  # rows: the cosines of a thousand tokens with them fit in 16 MiB
@@ -71,8 +71,7 @@ class Cosines:
     >>> head = unembed.open_head("demo")
     >>> cosines = Cosines.of(head, open_space(head, "cosine"), np.array([5442, 12991]))
     >>> cosines.exact(np.array([0, 1]), np.array([12991])).round(3)
-    array([[0.838],
-           [1.   ]])
+    array([0.838, 1.   ])
     """
 
     head: Unembedding
@@ -104,18 +103,27 @@ class Cosines:
             tuple(replace(each, divisor=each.divisor or 1.0, fit=None) for each in measures),
         )
 
-    def exact(self, places_P: NDArray[np.int64], ids_N: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give the exact cosines of some of the tokens with some rows, shape (P, N).
+    def exact(self, places_X: NDArray[np.int64], ids_X: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give the exact cosines of pairs of a token and a row; one that comes again is free.
 
         Parameters
         ----------
-        places_P : ndarray of int64
+        places_X : ndarray of int64
             Which of the W tokens.
-        ids_N : ndarray of int64
-            The rows.
+        ids_X : ndarray of int64
+            The rows; both are broadcast to one shape X.
         """
-        rows = self.head.rows
-        return np.array([self.measures[place].scores(rows, ids_N) for place in places_P.tolist()])
+        count = self.head.rows.count
+        pairs_X = places_X * count + ids_X
+        pairs_N, found_X = np.unique(pairs_X, return_inverse=True)
+        places_N, ids_N = np.divmod(pairs_N, count)
+        cosines_N = np.empty(len(pairs_N))
+        starts_W = np.searchsorted(places_N, np.arange(len(self.measures) + 1))
+        for measure, start, stop in zip(self.measures, starts_W[:-1], starts_W[1:], strict=True):
+            if start < stop:
+                cosines_N[start:stop] = measure.scores(self.head.rows, ids_N[start:stop])
+        cosines_X: NDArray[np.float64] = cosines_N[found_X.reshape(pairs_X.shape)]
+        return cosines_X
 
     def blocks(self, *, done: Done | None = None) -> Iterator[Block]:
         """Give the cosines with all known rows, ascending, block by block.

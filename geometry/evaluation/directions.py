@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtraError
+from ...errors import MissingExtraError, UsageError
 from ...indexes.progress import Done, Progress
 from ..concepts.compose import Composer
 from ..concepts.direction import Sample, Unused
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 # N pairs, vectors of width D.
+
+_FEWEST = 3  # targets: a map that has seen neither of two is learned from a third
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
     Raises
     ------
     UsageError
-        There is no such direction, or the head has tokens for too few of its pairs.
+        There is no such direction, or the head has tokens for too few of its pairs or targets.
 
     Examples
     --------
@@ -174,6 +176,12 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
     directions = composer.directions
     pairs, estimator = directions.pairs(name), directions.estimator_of(name)
     sample = directions.sample(name)
+    targets = len(set(sample.target_ids_N.tolist()))
+    if targets < _FEWEST:
+        raise UsageError(
+            f"{composer.head.source} has tokens for {targets} of the targets of the direction "
+            f"{name!r}; they are left out to judge it, and it takes at least {_FEWEST}"
+        )
     score = DirectionScore(
         composer.head.source, composer.space.name, name, pairs.about, estimator, pairs.region
     )
@@ -240,10 +248,14 @@ def _ranked(
 
 def _shuffled(sample: Sample) -> Sample:
     """Pair bases and targets at random: none keeps its own, where that can be."""
-    count = len(sample.target_ids_N)
-    order_N = np.random.default_rng(0).permutation(count)
-    moved_N = np.empty(count, dtype=np.int64)
-    moved_N[order_N] = np.roll(order_N, 1)  # one long ring
+    order_N = np.random.default_rng(0).permutation(len(sample.target_ids_N))
+    _, firsts, groups_N, counts = np.unique(
+        sample.target_ids_N[order_N], return_index=True, return_inverse=True, return_counts=True
+    )
+    # One long ring, the pairs of a target side by side: it is turned by as many as one can have.
+    order_N = order_N[np.argsort(firsts[groups_N], kind="stable")]
+    moved_N = np.empty_like(order_N)
+    moved_N[order_N] = np.roll(order_N, counts.max())
     return replace(
         sample,
         targets_ND=sample.targets_ND[moved_N],

@@ -16,8 +16,9 @@ from ..concepts.pairs import EMOJI, built_in
 from ..heads.unembedding import Unembedding
 from ..method import Method, keep_best
 from ..space import DEFAULT_SPACE
-from .analogies import Accuracy, Analogies, complete, read_questions
+from .analogies import Analogies, complete, read_questions
 from .directions import DirectionScore, judge
+from .offsets import MEASURES
 from .pieces import PieceRecovery, recover
 from .ranks import Ranks
 from .retrieval import Presence, Retrieval, retrieve
@@ -148,13 +149,16 @@ class Evaluation:
         """
         found = [row for name, group in self.emoji.items() for row in group.figures(name)]
         if self.analogies is not None:
-            for name in ("cosadd", "cosmul"):
-                accuracy: Accuracy | None = getattr(self.analogies, name)
-                if accuracy is not None:
-                    n = self.analogies.covered
-                    found.append(
-                        _figure("analogies", "all", name, n, accuracy.accuracy, accuracy.ci95)
-                    )
+            n = self.analogies.covered
+            for of, completion in (
+                ("all", self.analogies.strict),
+                ("spellings left out", self.analogies.spellings_left_out),
+            ):
+                found += [
+                    _figure("analogies", of, name, n, accuracy.accuracy, accuracy.ci95)
+                    for name in MEASURES
+                    if (accuracy := getattr(completion, name)) is not None
+                ]
         if self.pieces is not None:
             n = self.pieces.n
             found += [
@@ -242,7 +246,7 @@ def evaluate(
     Raises
     ------
     UsageError
-        A space or a method is unknown, or a file cannot be read.
+        A space or a method is unknown, there are none or too many, or a file cannot be read.
 
     Examples
     --------
@@ -255,11 +259,14 @@ def evaluate(
         raise UsageError(
             f"{len(spaces)} spaces and {len(methods)} methods; give 1 to {_MOST} of both together"
         )
+    for what, given in (("spaces", spaces), ("methods", methods)):
+        if isinstance(given, str):
+            raise UsageError(f"{what} is the one text {given!r}; give a list: [{given!r}]")
     chosen = [Method.parse(method) for method in methods]
     asked = read_questions(questions)
+    composers = [composer_of(head, space=name, progress=progress) for name in spaces]
     found = []
-    for name in spaces:
-        composer = composer_of(head, space=name, progress=progress)
+    for name, composer in zip(spaces, composers, strict=True):
         space = composer.space
         analogies = complete(head, space, asked, progress=progress) if asked else None
         pieces = recover(head, space, progress=progress)
@@ -271,7 +278,8 @@ def evaluate(
                 continue
         retrieved = [retrieve(head, name, method, progress=progress) for method in chosen]
         best = _best(chosen, retrieved, pieces)
-        keep_best(head, space.name, chosen[best])
+        for written in {name, space.name}:  # a shrinkage may be written in several ways
+            keep_best(head, written, chosen[best])
         found += [
             Evaluation(
                 head.source,

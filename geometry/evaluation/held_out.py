@@ -1,7 +1,7 @@
 """Directions judged on what they have not seen."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...indexes.batch import ranks_each
 from ...indexes.progress import Done
 from ...indexes.rows import norm
-from ..concepts.direction import Sample, units
+from ..concepts.direction import Sample
 from ..concepts.estimators import Fit
 from ..heads.unembedding import Unembedding
 from ..space import Space
@@ -22,21 +22,27 @@ _LEFT_OUT_ALONE = 100  # targets: up to so many are left out one by one
 
 @dataclass(frozen=True, eq=False)
 class Crossing:
-    """A map that has seen neither some pairs nor some candidates.
+    """A map that has seen neither of two folds of targets, one with the other or with itself.
 
     Attributes
     ----------
-    pairs_N : ndarray of bool
-        The pairs whose bases may be asked.
-    targets : frozenset of int
-        The fold of the candidates that may answer, as its token ids.
     fit : Fit
         Learned without either.
+    turns : tuple of (ndarray of bool, ndarray of int64)
+        The pairs whose bases may be asked, and the targets that may answer: the first fold the
+        second, and the second the first.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.concepts.compose import composer_of
+    >>> sample = composer_of(unembed.open_head("demo-bytes")).directions.sample("emoji")
+    >>> [len(crossing.turns) for crossing in crossings(sample, "offset")][:2]
+    [1, 2]
     """
 
-    pairs_N: NDArray[np.bool_]
-    targets: NDArray[np.int64]
     fit: Fit
+    turns: tuple[tuple[NDArray[np.bool_], NDArray[np.int64]], ...]
 
 
 def folds(sample: Sample, *, most: int = _FOLDS) -> NDArray[np.int64]:
@@ -89,17 +95,21 @@ def crossings(sample: Sample, estimator: str) -> Iterator[Crossing]:
     >>> import unembed
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> sample = composer_of(unembed.open_head("demo-bytes")).directions.sample("emoji")
-    >>> sum(1 for _ in crossings(sample, "offset"))
+    >>> sum(len(crossing.turns) for crossing in crossings(sample, "offset"))
     16
     """
     folds_N = folds(sample)
     count = int(folds_N.max()) + 1
     for one in range(count):
         for other in range(one, count):
-            fit = sample.fit(estimator, (folds_N != one) & (folds_N != other))
-            for asked, answering in {(one, other), (other, one)}:
-                targets = np.unique(sample.target_ids_N[folds_N == answering])
-                yield Crossing(folds_N == asked, targets, fit)
+            turns = dict.fromkeys(((one, other), (other, one)))
+            yield Crossing(
+                sample.fit(estimator, (folds_N != one) & (folds_N != other)),
+                tuple(
+                    (folds_N == asked, np.unique(sample.target_ids_N[folds_N == answering]))
+                    for asked, answering in turns
+                ),
+            )
 
 
 def crossings_of(sample: Sample) -> int:
@@ -110,9 +120,10 @@ def crossings_of(sample: Sample) -> int:
     >>> import unembed
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> crossings_of(composer_of(unembed.open_head("demo")).directions.sample("plural"))
-    25
+    15
     """
-    return (int(folds(sample).max()) + 1) ** 2
+    count = int(folds(sample).max()) + 1
+    return count * (count + 1) // 2
 
 
 def cosines(sample: Sample, predicted_ND: NDArray[np.float64], space: Space) -> NDArray[np.float64]:
@@ -129,7 +140,7 @@ def cosines(sample: Sample, predicted_ND: NDArray[np.float64], space: Space) -> 
     True
     """
     steps_ND = sample.targets_ND - sample.bases_ND
-    taken_ND = units(predicted_ND, space) - sample.bases_ND
+    taken_ND = space.named(predicted_ND) - sample.bases_ND
     lengths_N = norm(steps_ND) * norm(taken_ND)
     products_N = np.einsum("nd,nd->n", steps_ND, taken_ND)
     return np.where(lengths_N > 0, products_N / np.where(lengths_N > 0, lengths_N, 1.0), 0.0)
@@ -159,12 +170,12 @@ def ranks(
     """
     known_N = np.flatnonzero(head.vocabulary.known_V)
     measures = [
-        space.measure(vector_D / norm(vector_D), cosine=space.kind.unit)
+        space.measure(vector_D / (norm(vector_D) or 1.0), cosine=space.kind.unit)
         for vector_D in predicted_ND
     ]
     return ranks_each(
         head.rows,
-        measures,
+        [replace(each, divisor=each.divisor or 1.0) for each in measures],  # zero scores 0
         sample.target_ids_N,
         lengths_V=head.norms_V,
         among_N=known_N if among_N is None else among_N,

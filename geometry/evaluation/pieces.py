@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ...indexes.batch import ranks_each
 from ...indexes.exact import Measure
 from ...indexes.progress import Done, Progress
-from ..concepts.direction import units
 from ..concepts.phrase import PIECES
 from ..heads.unembedding import Unembedding
 from ..space import Space
@@ -267,7 +266,7 @@ def ranks_of(
 def _measure(head: Unembedding, space: Space, ids: tuple[int, ...], weighting: str) -> Measure:
     """Compose pieces as a name's are, and measure by them; a vector of zero has the score 0."""
     ids_P = np.array(ids)
-    placed_PD = units(space.place(head.rows.decode(ids_P)), space)
+    placed_PD = space.named(space.place(head.rows.decode(ids_P)))
     vector_D = (PIECES[weighting](ids_P)[:, None] * placed_PD).sum(axis=0)
     measure = space.measure(vector_D, cosine=space.kind.unit)
     return replace(measure, divisor=measure.divisor or 1.0)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from ...indexes.progress import Progress
 from ...indexes.rows import norm
 from ..concepts.compose import Composer, composer_of
-from ..concepts.direction import Sample, sample_of, units
+from ..concepts.direction import Sample, sample_of
 from ..concepts.pairs import FEWEST, Pair, emoji_pairs
 from ..concepts.phrase import split_words
 from ..heads.unembedding import Unembedding
 from ..hubness import mean_cosine, reference_words
 from ..method import Method
+from ..tokens.kinds import KINDS
 from .bootstrap import (
     auroc,
     auroc_interval,
@@ -143,7 +144,8 @@ def retrieve(
     Returns
     -------
     Retrieval or None
-        None where fewer than two emoji of the head can be asked for.
+        None where fewer than four emoji of the head can be asked for, and for CSLS where it has no
+        words.
 
     Examples
     --------
@@ -151,6 +153,8 @@ def retrieve(
     >>> len(retrieve(unembed.open_head("demo-bytes"), "cosine", Method(csls=True)).names)
     4
     """
+    if method.csls and not np.any(head.vocabulary.kinds_V == KINDS.index("whole-word")):
+        return None
     composer = composer_of(head, space=space, pieces=method.pieces)
     pairs = emoji_pairs(head.vocabulary)
     sample = sample_of(head, composer.space, pairs, pieces=composer.pieces)
@@ -189,20 +193,22 @@ def _scores(
 ) -> NDArray[np.float64]:
     """Score every name with every emoji, shape (Q, C)."""
     space, bases_QD = composer.space, sample.bases_ND[firsts_Q]
-    targets_CD = units(sample.targets_ND[firsts_Q], space)
+    targets_CD = sample.targets_ND[firsts_Q]
     words_MD = reference_words(composer.head, space) if method.csls else np.empty((0, space.width))
     if method.estimator is None:
         return _nearness(bases_QD, targets_CD, words_MD, csls=method.csls)
     scores_QC = np.empty((len(bases_QD), len(ids_C)))
     count = crossings_of(sample)
     for place, crossing in enumerate(crossings(sample, method.estimator), start=1):
-        asked_Q, answering_C = crossing.pairs_N[firsts_Q], np.isin(ids_C, crossing.targets)
-        moved_QD, words = crossing.fit(bases_QD[asked_Q]), words_MD
-        if method.csls:
-            words = crossing.fit(words_MD)
-        scores_QC[np.ix_(asked_Q, answering_C)] = _nearness(
-            moved_QD, targets_CD[answering_C], words, csls=method.csls
-        )
+        moved_MD = crossing.fit(words_MD) if method.csls else words_MD
+        for pairs_N, targets in crossing.turns:
+            asked_Q, answering_C = pairs_N[firsts_Q], np.isin(ids_C, targets)
+            scores_QC[np.ix_(asked_Q, answering_C)] = _nearness(
+                crossing.fit(bases_QD[asked_Q]),
+                targets_CD[answering_C],
+                moved_MD,
+                csls=method.csls,
+            )
         if progress is not None:
             progress(f"asking for emoji: {method}", place, count)
     return scores_QC
@@ -215,27 +221,33 @@ def _nearness(
     *,
     csls: bool,
 ) -> NDArray[np.float64]:
-    """Give cosines, or what CSLS has of a query and a row: 2 cos - r(y)."""
-    queries_QD = queries_QD / norm(queries_QD)[:, None]
-    cosines_QC = queries_QD @ targets_CD.T
+    """Give the space's own score, or what CSLS has of a query and a row: 2 cos - r(y)."""
+    units_QD = _units(queries_QD)
     if not csls:
-        return cosines_QC
-    return 2 * cosines_QC - mean_cosine(targets_CD, words_MD)
+        return units_QD @ targets_CD.T
+    units_CD = _units(targets_CD)
+    return 2 * units_QD @ units_CD.T - mean_cosine(units_CD, words_MD)
+
+
+def _units(vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make unit vectors; what is zero stays so."""
+    lengths_N1 = norm(vectors_ND)[:, None]
+    return vectors_ND / np.where(lengths_N1 > 0, lengths_N1, 1.0)
 
 
 def _twins(names: Sequence[str]) -> NDArray[np.bool_]:
     """Tell of which names the one's words are the end of the other's, its frame left out."""
-    words = []
+    said: list[tuple[str, ...]] = []
     for name in names:
-        said = [word.lower() for word in split_words(name)]
-        words.append([word for word in said if word not in _FRAME] or said)
-    return np.array(
-        [
-            [
-                one is not other and (one[-len(other) :] == other or other[-len(one) :] == one)
-                for other in words
-            ]
-            for one in words
-        ],
-        dtype=bool,
-    ).reshape(len(names), len(names))
+        words = tuple(word.lower() for word in split_words(name))
+        said.append(tuple(word for word in words if word not in _FRAME) or words)
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, words in enumerate(said):
+        places.setdefault(words, []).append(place)
+    twins_QC = np.zeros((len(names), len(names)), dtype=bool)
+    for place, words in enumerate(said):
+        for start in range(len(words)):
+            twins_QC[place, places.get(words[start:], [])] = True
+    twins_QC |= twins_QC.T
+    np.fill_diagonal(twins_QC, val=False)
+    return twins_QC

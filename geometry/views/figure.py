@@ -55,7 +55,7 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
     Raises
     ------
     UsageError
-        The path cannot be written to.
+        The path cannot be written to, or there is nothing to draw.
     MissingExtraError
         matplotlib is not installed.
 
@@ -76,9 +76,11 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
     parts: dict[str, list[str]] = {row["part"]: [] for rows in figures for row in rows}
     for rows in figures:
         for row in rows:
-            label = f"{display(row['of'])}: {row['figure']}"
+            label = _label(row)
             if label not in parts[row["part"]]:
                 parts[row["part"]].append(label)
+    if not parts:
+        raise UsageError(f"{path}: nothing could be measured, so there is no figure to draw")
     heights = [len(labels) + 1 for labels in parts.values()]
     # What is random or of today in a file would make it another each time.
     with mpl.rc_context({"svg.hashsalt": "unembed", "font.size": 9}):
@@ -88,15 +90,28 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
         for (part, labels), axes in zip(parts.items(), grid[:, 0], strict=True):
             _draw(axes, part, labels, evaluations, figures)
         handles, names = grid[0, 0].get_legend_handles_labels()
-        drawn.legend(handles, names, loc="outside upper center", ncols=3, frameon=False)
         source = display(evaluations[0].source)
-        drawn.suptitle(f"{source}: how far answers can be trusted (95% intervals)", fontsize=10)
+        # The title is the legend's: one of the figure's own would lie across it.
+        drawn.legend(
+            handles,
+            names,
+            loc="outside upper center",
+            ncols=min(len(names), 3),
+            frameon=False,
+            title=f"{source}: how far answers can be trusted (95% intervals)",
+            title_fontsize=10,
+        )
         try:
             with atomic_path(path) as temporary:
                 kind = path.suffix[1:]
                 drawn.savefig(temporary, format=kind, dpi=150, metadata=_SUFFIXES[path.suffix])
         except OSError as error:
             raise UsageError(f"{path}: the figure could not be written: {error}") from error
+
+
+def _label(row: dict[str, Any]) -> str:
+    """Name a figure."""
+    return f"{display(row['of'])}: {row['figure'].replace('_', ' ')}"
 
 
 def _draw(
@@ -110,7 +125,7 @@ def _draw(
     for place, (found, rows) in enumerate(zip(evaluations, figures, strict=True)):
         shift = (place - (len(evaluations) - 1) / 2) * 0.6 / len(evaluations)
         mine = [row for row in rows if row["part"] == part]
-        heights = [labels.index(f"{display(row['of'])}: {row['figure']}") + shift for row in mine]
+        heights = [labels.index(_label(row)) + shift for row in mine]
         values = [row["value"] for row in mine]
         errors = [
             [row["value"] - (row["value"] if row["low"] is None else row["low"]) for row in mine],
@@ -120,7 +135,7 @@ def _draw(
         axes.errorbar(values, heights, xerr=errors, fmt="o", markersize=3, lw=1, label=name)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(-0.02, 1.02)  # a point at either end is whole
     axes.set_title(_PARTS[part], loc="left", fontsize=9)
     axes.grid(axis="x", lw=0.4)
     for side in ("top", "right"):

@@ -13,8 +13,8 @@ from ..evaluation.evaluate import Evaluation
 from ..evaluation.ranks import Ranks
 from ..tokens.vocabulary import display
 
-_SHOWN = 60  # pairs; of more the worst
-_WORST = 20
+_SHOWN = 20  # pairs; of more the worst
+_WORST = 10
 _STRIP = (-0.5, 1.5)
 _CELLS = 60
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -64,7 +64,8 @@ def direction_table(score: DirectionScore) -> Group:
     if len(score.pairs) > _SHOWN:
         parts.append(_line(f"the {_WORST} worst of {len(score.pairs)}"))
     if score.unused:
-        parts.append(_line(f"{len(score.unused)} pairs were not used:"))
+        were = "pair was" if len(score.unused) == 1 else "pairs were"
+        parts.append(_line(f"{len(score.unused)} {were} not used:"))
         shown = score.unused[:_WORST]
         parts += [_line(f"  {one.pair.base} → {one.pair.target}: {one.why}") for one in shown]
         if len(score.unused) > len(shown):
@@ -93,30 +94,31 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> Group:
     demo-bytes: how far answers can be trusted; 95% bootstrap intervals
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in ("", "of", "figure"):
-        table.add_column(column)
+    for column, least in (("", None), ("of", None), ("figure", len("precision"))):
+        table.add_column(column, min_width=least)
     table.add_column("n", justify="right")
     rows: dict[tuple[str, str, str], dict[int, str]] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for place, found in enumerate(evaluations):
-        table.add_column(f"{found.space}\n{found.method}{' *' if found.best else ''}")
+        best = " *" if found.best else ""
+        table.add_column(f"{found.space}\n{found.method}{best}", no_wrap=True)
         for row in found.figures():
             key = (row["part"], row["of"], row["figure"])
             cell = f"{row['value']:.3f}"
             if row["low"] is not None:
-                cell += f"  {row['low']:.3f} to {row['high']:.3f}"
+                cell += f" ({row['low']:.3f}–{row['high']:.3f})"
             rows.setdefault(key, {})[place] = cell
             counts[key] = row["n"]
     before = None
-    for key, cells in rows.items():
+    parts = list(dict.fromkeys(part for part, _, _ in rows))
+    for key, cells in sorted(rows.items(), key=lambda row: parts.index(row[0][0])):
         part = key[0] if key[0] != before else ""
         table.add_row(
             part,
             Text(display(key[1])),
-            key[2],
+            key[2].replace("_", " "),
             f"{counts[key]:,}",
             *(cells.get(place, "") for place in range(len(evaluations))),
-            end_section=False,
         )
         before = key[0]
     source = evaluations[0].source if evaluations else ""
