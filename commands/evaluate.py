@@ -45,7 +45,7 @@ def evaluate(
 
     Emoji by their names, whether a missing emoji is noticed, word analogies, words put together
     from their pieces, and the built-in directions; all on what was left out of what was learned.
-    What was best in a space is kept for --method best.
+    What was best of several in a space is kept for --method best.
 
     \b
     unembed evaluate demo
@@ -66,10 +66,10 @@ def evaluate(
             questions=questions,
             progress=bars,
         )
-    if figure is not None:
-        evaluation_figure(found, Path(figure))
     if as_json:
         for evaluation in found:
             click.echo(json.dumps(evaluation.to_dict(), ensure_ascii=False))
     else:
         show(evaluation_table(found))
+    if figure is not None:
+        evaluation_figure(found, Path(figure))

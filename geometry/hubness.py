@@ -87,9 +87,7 @@ def hubness(
         found_N = hubness_of(space, head.rows, ids_N, words_MD, words_M=own_M, done=told)
         return {"hubness": found_N}
 
-    gain_D = space.fold.gain_D
-    parts = (words_M, ids_N, *(() if gain_D is None else (gain_D,)))
-    digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    digest = hashlib.sha256(words_M.tobytes() + ids_N.tobytes()).hexdigest()
     kept = head.store.arrays(
         "hubness",
         repr((space.key, len(words_M), digest, "" if fit is None else fit.key)),

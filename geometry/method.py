@@ -86,8 +86,11 @@ def keep_best(head: Unembedding, space: str, method: Method) -> None:
 
     Examples
     --------
-    >>> import unembed
-    >>> head = unembed.open_head("demo-bytes")
+    >>> import tempfile, unembed
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from ..indexes.store import Store
+    >>> head = replace(unembed.open_head("demo-bytes"), store=Store(Path(tempfile.mkdtemp())))
     >>> keep_best(head, "cosine", Method(csls=True))
     >>> best_method(head, "cosine")
     Method('csls')

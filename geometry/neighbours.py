@@ -29,7 +29,7 @@ from .hubness import hubness
 from .method import BEST, Method, best_method
 from .region import Region, find_region
 from .search import Search
-from .space import DEFAULT_SPACE, SCORES, Space
+from .space import DEFAULT_SPACE, SCORES, Space, check_space
 
 # Residuals of width D.
 
@@ -163,7 +163,10 @@ fold_norm, residual_norm, temperature, track, method, progress
                 f"the method {method!r} says how pieces count, how directions are learned and what "
                 "the score is; leave out pieces, estimator and score"
             )
-        chosen = best_method(head, space) if method == BEST else Method.parse(method)
+        if method == BEST and fold_norm:
+            raise UsageError("no evaluation folds the norm, so no method is best there; name one")
+        best = method == BEST
+        chosen = best_method(head, check_space(space)) if best else Method.parse(method)
         pieces, estimator, score = chosen.pieces, chosen.estimator, "csls" if chosen.csls else None
     tracked = [_single(head, name) for name in track]
     searched = find_region(head, region, exclude=exclude_region)

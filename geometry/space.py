@@ -1,5 +1,6 @@
 """Which geometry: how vectors are composed, what a score is, how residuals enter."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -219,6 +220,22 @@ def open_space(
     return opened[asked.name, fold_norm]
 
 
+def check_space(name: str) -> str:
+    """Give the one name of a space, however its shrinkage was written; refuse an unknown one.
+
+    Raises
+    ------
+    UsageError
+        There is no such space or shrinkage.
+
+    Examples
+    --------
+    >>> check_space("causal:0.10")
+    'causal:0.1'
+    """
+    return _read(name).name
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a name asks for: a shrinkage has one name, however its number was written."""
@@ -265,7 +282,7 @@ def _open(head: Unembedding, asked: _Asked, fold_norm: bool, progress: Progress 
         mean_D, map_DD, norms_V = derived["mean"], derived.get("map"), derived["norms"]
         fit = exact.NormFit(derived["fit"], derived["fitted"])
     return Space(
-        key=repr((head.key, head.vocabulary.key, asked.name, fold_norm)),
+        key=repr((head.key, head.vocabulary.key, asked.name, *_folded(fold))),
         name=asked.name,
         folded=fold_norm,
         kind=asked.kind,
@@ -278,11 +295,16 @@ def _open(head: Unembedding, asked: _Asked, fold_norm: bool, progress: Progress 
     )
 
 
+def _folded(fold: Fold) -> tuple[str, bool]:
+    """Tell a norm that is folded in from every other: it may lie in another file than the rows."""
+    gain = b"" if fold.gain_D is None else fold.gain_D.tobytes()
+    return hashlib.sha256(gain).hexdigest() if gain else "", fold.centred
+
+
 def _derived(head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | None) -> Arrays:
     """Give mean, map and norms of a space, and the fit of these, from the store."""
     kind, count, width = asked.kind, head.rows.count, head.rows.width
-    gain = b"" if fold.gain_D is None else fold.gain_D.tobytes()
-    of = (head.key, head.vocabulary.key, gain, fold.centred)
+    of = (head.key, head.vocabulary.key, *_folded(fold))
     shapes: dict[str, tuple[int, ...]] = {
         "mean": (width,),
         "norms": (count,),

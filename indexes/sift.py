@@ -24,6 +24,7 @@ Integers = NDArray[np.int64]
 
 SPAN = 128  # rows that are judged together, by the largest product
 _ROUNDINGS = 2.0**-46  # of what is added to a product: a dozen roundings in float64, and room
+_LARGEST = float(np.finfo(np.float64).max)
 _PAIRWISE = 128  # values that numpy's pairwise sum adds without cutting them in two
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
@@ -46,9 +47,15 @@ def _largest(bits_B: NDArray[Any], shift: int) -> Any:
 
 
 @_compiled
+def _level(q: int, score: float, numbers_Q6: Floats) -> float:
+    """Give what α is multiplied by; an infinite score is reached by what overflows."""
+    return min(score, _LARGEST) + numbers_Q6[q, 5]
+
+
+@_compiled
 def _wanted(q: int, i: int, score: float, numbers_Q6: Floats, lines_4N: Floats) -> float:
     """Give the product that a row needs for a score."""
-    level = score + numbers_Q6[q, 5]
+    level = _level(q, score, numbers_Q6)
     needed: float = numbers_Q6[q, 0] * (level * lines_4N[0, i] + lines_4N[1, i])
     return needed - numbers_Q6[q, 1] - lines_4N[2, i]
 
@@ -79,7 +86,7 @@ def _span_error(q: int, span: int, numbers_Q6: Floats, spans_7S: Floats) -> floa
 @_compiled
 def _lowest(q: int, span: int, score: float, numbers_Q6: Floats, spans_7S: Floats) -> float:
     """Give a product, rounded up, below which no row of a span reaches a score."""
-    level = score + numbers_Q6[q, 5]
+    level = _level(q, score, numbers_Q6)
     alpha = spans_7S[0, span] if level >= 0 else spans_7S[1, span]
     wanted: float = numbers_Q6[q, 0] * (level * alpha + spans_7S[2, span])
     error = _span_error(q, span, numbers_Q6, spans_7S)
@@ -97,7 +104,7 @@ def _in_reach(
     if top + unit * abs(top) < _lowest(q, start // SPAN, score, numbers_Q6, spans_7S):
         return False
     room = numbers_Q6[q, 1] + _span_error(q, start // SPAN, numbers_Q6, spans_7S)
-    level, stop = score + numbers_Q6[q, 5], start + len(bits_B)
+    level, stop = _level(q, score, numbers_Q6), start + len(bits_B)
     alpha_B, beta_B, bias_B = lines_4N[0], lines_4N[1], lines_4N[2]
     alpha_B, beta_B, bias_B = alpha_B[start:stop], beta_B[start:stop], bias_B[start:stop]
     flags_B[len(bits_B) :] = 0
@@ -354,7 +361,7 @@ def tally(
                 rounding = unit * abs(product)
                 error = _error(q, i, numbers_Q6, lines_4N) + rounding
                 wanted = _wanted(q, i, score, numbers_Q6, lines_4N)
-                if product - error > wanted:
+                if np.isfinite(score) and product - error > wanted:
                     before_Q[q] += 1
                 elif not product + error < wanted:
                     found_QC[q, counts_Q[q]] = i

@@ -154,7 +154,7 @@ def test_answers_do_not_depend_on_blocks_and_portions(
     space, questions_Q3 = open_space(spelled_head), all_questions(spelled_head)[::7]
     wanted = answers(spelled_head, space, questions_Q3)
     monkeypatch.setattr("unembed.geometry.evaluation.cosines._LARGEST_BLOCK", 7)
-    small = {"_MOST_TOKENS": 4, "_RUN": 3, "_MOST_QUESTIONS": 5, "_MOST_RUNS": 2}
+    small = {"_MOST_TOKENS": 6, "_RUN": 3, "_MOST_QUESTIONS": 2, "_MOST_RUNS": 2}
     for name, value in (small | {"_MOST_KEPT": kept}).items():
         monkeypatch.setattr(f"unembed.geometry.evaluation.offsets.{name}", value)
     found = answers(spelled_head, space, questions_Q3)

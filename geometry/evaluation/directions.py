@@ -1,4 +1,4 @@
-"""A direction judged: its pairs left out in turn, beside the same words paired at random."""
+"""A direction judged: its pairs left out, beside no direction and one of random pairs."""
 
 from dataclasses import asdict, dataclass, replace
 from html import escape
@@ -13,9 +13,9 @@ from ..concepts.compose import Composer
 from ..concepts.direction import Sample, Unused
 from ..method import Method
 from ..tokens.vocabulary import display
-from .bootstrap import auroc
+from .bootstrap import auroc, auroc_interval
 from .held_out import cosines, folds, predictions, ranks
-from .ranks import Ranks
+from .ranks import Ranks, ranks_among
 from .retrieval import retrieve_targets
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 # N pairs, vectors of width D.
+
+_ROUNDING = 1e-20  # of a square beside those that it is the difference of
 
 _FEWEST = 3  # targets: a map that has seen neither of two is learned from a third
 
@@ -38,7 +40,7 @@ class PairScore:
     rank : int
         Of the target, from 1.
     cosine : float
-        Of the step from base to target with the step that was predicted.
+        Of the target with where its base was taken.
     base_projection, target_projection : float
         Where they lie along the direction: 0 is the mean of the bases, 1 that of the targets.
 
@@ -66,20 +68,26 @@ class DirectionScore:
         What was judged.
     region : str or None
         What ranks were taken among; None for all tokens.
+    used : int
+        How many pairs, or tokens of a region, it is learned from.
     pairs : tuple of PairScore
-        Empty for the direction of a region, and so below.
+        Those that were asked: the first of each target where ranks are among the targets. Empty for
+        the direction of a region, and so below.
     unused : tuple of Unused
         The pairs that this head has no tokens for.
     ranks : Ranks or None
         Of targets, each left out of what was learned.
     cosine : float or None
         The mean of the pairs'.
-    control : Ranks or None
-        The same with the same bases and targets paired at random.
-    control_cosine : float or None
-        The same.
+    unmoved, unmoved_cosine : Ranks, float or None
+        The same of the bases themselves, without a direction.
+    control, control_cosine : Ranks, float or None
+        The same along a direction that is learned in the same way from as many pairs of the same
+        words, drawn at random.
     auroc : float or None
         Of a region: how well the projection of tokens that were left out tells them from others.
+    auroc_ci95 : tuple of float or None
+        Its 95% bootstrap interval.
     control_auroc : float or None
         The same for as many tokens drawn at random.
 
@@ -97,13 +105,17 @@ class DirectionScore:
     about: str
     estimator: str
     region: str | None
+    used: int
     pairs: tuple[PairScore, ...] = ()
     unused: tuple[Unused, ...] = ()
     ranks: Ranks | None = None
     cosine: float | None = None
+    unmoved: Ranks | None = None
+    unmoved_cosine: float | None = None
     control: Ranks | None = None
     control_cosine: float | None = None
     auroc: float | None = None
+    auroc_ci95: tuple[float, float] | None = None
     control_auroc: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,7 +195,14 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
             f"{name!r}; they are left out to judge it, and it takes at least {_FEWEST}"
         )
     score = DirectionScore(
-        composer.head.source, composer.space.name, name, pairs.about, estimator, pairs.region
+        composer.head.source,
+        composer.space.name,
+        name,
+        pairs.about,
+        estimator,
+        pairs.region,
+        len(sample.target_ids_N),
+        unused=sample.unused,
     )
 
     def told(done: int, total: int) -> None:
@@ -191,89 +210,107 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
             progress(f"judging {name}", done, total)
 
     if not pairs.pairs:
+        inside_N, outside_N = _separated(sample, estimator)
         return replace(
             score,
-            auroc=_separation(sample, estimator),
-            control_auroc=_separation(_mixed(sample), estimator),
+            auroc=auroc(inside_N, outside_N),
+            auroc_ci95=auroc_interval(inside_N, outside_N),
+            control_auroc=auroc(*_separated(_mixed(sample), estimator)),
         )
-    asked = _ranked(composer, sample, estimator, pairs.region, told)
-    paired = _ranked(composer, _shuffled(sample), estimator, pairs.region, told)
+    asking = _Asking(composer, sample, pairs.region, told)
+    learned = asking.learned(estimator)
+    unmoved = asking.moved(sample.bases_ND)
+    control = asking.moved(_mixed(sample).fit(estimator)(sample.bases_ND))
+    bases_ND, targets_ND = (ends[asking.places_N] for ends in (sample.bases_ND, sample.targets_ND))
     return replace(
         score,
         pairs=tuple(
             PairScore(sample.used[place].base, sample.used[place].target, *found)
             for place, *found in zip(
-                asked.places_N.tolist(),
-                asked.ranks_N.tolist(),
-                asked.cosines_N.tolist(),
-                _projections(sample, sample.bases_ND[asked.places_N]).tolist(),
-                _projections(sample, sample.targets_ND[asked.places_N]).tolist(),
+                asking.places_N.tolist(),
+                learned.ranks_N.tolist(),
+                learned.cosines_N.tolist(),
+                _projections(sample, bases_ND).tolist(),
+                _projections(sample, targets_ND).tolist(),
                 strict=True,
             )
         ),
-        unused=sample.unused,
-        ranks=Ranks.of(asked.ranks_N),
-        cosine=float(asked.cosines_N.mean()),
-        control=Ranks.of(paired.ranks_N),
-        control_cosine=float(paired.cosines_N.mean()),
+        ranks=Ranks.of(learned.ranks_N),
+        cosine=float(learned.cosines_N.mean()),
+        unmoved=Ranks.of(unmoved.ranks_N),
+        unmoved_cosine=float(unmoved.cosines_N.mean()),
+        control=Ranks.of(control.ranks_N),
+        control_cosine=float(control.cosines_N.mean()),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
-    """The pairs that were asked, by their places, and what came of it."""
+class _Answers:
+    """What came of asking with every base."""
 
-    places_N: NDArray[np.int64]
     ranks_N: NDArray[np.int64]
     cosines_N: NDArray[np.float64]
 
 
-def _ranked(
-    composer: Composer, sample: Sample, estimator: str, region: str | None, done: Done
-) -> _Asked:
-    """Ask with each base, by maps that have not seen its target."""
-    predicted_ND = predictions(sample, estimator)
-    cosines_N = cosines(sample, predicted_ND, composer.space)
-    if region is None:
-        places_N = np.arange(len(sample.used))
-        ranks_N = ranks(composer.head, composer.space, sample, predicted_ND, done=done)
-    else:  # among the targets, each with the first of its bases
-        method = Method(composer.pieces, estimator)
-        _, places_N = np.unique(sample.target_ids_N, return_index=True)
-        ranks_N = retrieve_targets(
-            composer, sample, method, progress=lambda _, at, total: done(at, total)
-        ).ranks()
-    return _Asked(places_N, ranks_N, cosines_N[places_N])
+class _Asking:
+    """Asks with the bases of pairs for their targets, among all tokens or among the targets."""
+
+    def __init__(self, composer: Composer, sample: Sample, region: str | None, done: Done) -> None:
+        self._composer = composer
+        self._sample = sample
+        self._among_targets = region is not None
+        self._done = done
+        self.places_N = np.arange(len(sample.used))
+        if self._among_targets:  # each with the first of its bases
+            _, self.places_N = np.unique(sample.target_ids_N, return_index=True)
+
+    def learned(self, estimator: str) -> _Answers:
+        """Ask along a direction, by maps that have not seen the target."""
+        predicted_ND = predictions(self._sample, estimator)
+        if not self._among_targets:
+            return self.moved(predicted_ND)
+        method = Method(self._composer.pieces, estimator)
+        found = retrieve_targets(
+            self._composer,
+            self._sample,
+            method,
+            progress=lambda _, done, total: self._done(done, total),
+        )
+        return _Answers(found.ranks(), cosines(self._sample, predicted_ND)[self.places_N])
+
+    def moved(self, moved_ND: NDArray[np.float64]) -> _Answers:
+        """Ask with vectors, one for each base."""
+        sample, composer = self._sample, self._composer
+        cosines_N = cosines(sample, moved_ND)[self.places_N]
+        if self._among_targets:
+            moved_ND, targets_ND = moved_ND[self.places_N], sample.targets_ND[self.places_N]
+            scores_NN = composer.space.named(moved_ND) @ targets_ND.T
+            return _Answers(ranks_among(scores_NN), cosines_N)
+        ranks_N = ranks(composer.head, composer.space, sample, moved_ND, done=self._done)
+        return _Answers(ranks_N, cosines_N)
 
 
-def _shuffled(sample: Sample) -> Sample:
-    """Pair bases and targets at random: none keeps its own, where that can be."""
-    order_N = np.random.default_rng(0).permutation(len(sample.target_ids_N))
-    _, firsts, groups_N, counts = np.unique(
-        sample.target_ids_N[order_N], return_index=True, return_inverse=True, return_counts=True
-    )
-    # One long ring, the pairs of a target side by side: it is turned by as many as one can have.
-    order_N = order_N[np.argsort(firsts[groups_N], kind="stable")]
-    moved_N = np.empty_like(order_N)
-    moved_N[order_N] = np.roll(order_N, counts.max())
-    return replace(
-        sample,
-        targets_ND=sample.targets_ND[moved_N],
-        target_ids_N=sample.target_ids_N[moved_N],
-        weights_N=sample.weights_N[moved_N],
-    )
+def _mixed(sample: Sample) -> Sample:
+    """Draw as many pairs from the same bases and targets at random, whatever their parts were."""
+    both_2ND = np.concatenate([sample.bases_ND, sample.targets_ND])
+    order = np.random.default_rng(0).permutation(len(both_2ND))
+    half = len(both_2ND) // 2
+    return replace(sample, bases_ND=both_2ND[order[:half]], targets_ND=both_2ND[order[half:]])
 
 
 def _projections(sample: Sample, vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give where vectors lie between the mean of the bases, 0, and that of the targets, 1."""
-    base_D = sample.weights_N @ sample.bases_ND
-    step_D = sample.weights_N @ sample.targets_ND - base_D
-    found_N: NDArray[np.float64] = (vectors_ND - base_D) @ step_D / (step_D @ step_D or 1.0)
+    base_D, target_D = sample.weights_N @ sample.bases_ND, sample.weights_N @ sample.targets_ND
+    step_D = target_D - base_D
+    square = float(step_D @ step_D)
+    if square <= _ROUNDING * float(base_D @ base_D + target_D @ target_D):
+        return np.zeros(len(vectors_ND))
+    found_N: NDArray[np.float64] = (vectors_ND - base_D) @ step_D / square
     return found_N
 
 
-def _separation(sample: Sample, estimator: str) -> float:
-    """Give the AUROC of projections of targets that were left out, and of the tokens outside."""
+def _separated(sample: Sample, estimator: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the projections of targets that were left out, and of as many tokens outside."""
     folds_N = folds(sample)
     inside_N, outside_N = np.empty(len(folds_N)), np.empty(len(folds_N))
     for fold in range(int(folds_N.max()) + 1):
@@ -282,12 +319,4 @@ def _separation(sample: Sample, estimator: str) -> float:
         step_D = fit.target_D - fit.base_D
         inside_N[asked_N] = sample.targets_ND[asked_N] @ step_D
         outside_N[asked_N] = sample.bases_ND[asked_N] @ step_D
-    return auroc(inside_N, outside_N)
-
-
-def _mixed(sample: Sample) -> Sample:
-    """Divide the tokens inside and outside at random, as many of each."""
-    both_2ND = np.concatenate([sample.targets_ND, sample.bases_ND])
-    order = np.random.default_rng(0).permutation(len(both_2ND))
-    half = len(both_2ND) // 2
-    return replace(sample, targets_ND=both_2ND[order[:half]], bases_ND=both_2ND[order[half:]])
+    return inside_N, outside_N

@@ -15,7 +15,7 @@ from ..concepts.compose import composer_of
 from ..concepts.pairs import EMOJI, built_in
 from ..heads.unembedding import Unembedding
 from ..method import Method, keep_best
-from ..space import DEFAULT_SPACE
+from ..space import DEFAULT_SPACE, check_space
 from .analogies import Analogies, complete, read_questions
 from .directions import DirectionScore, judge
 from .offsets import MEASURES
@@ -31,6 +31,10 @@ METHODS = ("plain", "procrustes+csls")
 _ENOUGH = 30  # emoji that a choice of method may rest on
 _MOST = 100  # spaces times methods
 SCHEMA = 1
+_OF_DIRECTION = (
+    *("estimator", "region", "used", "ranks", "cosine", "unmoved", "unmoved_cosine"),
+    *("control", "control_cosine"),
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class Evaluation:
         None where the head has no words to split.
     directions : dict of str to DirectionScore
         The built-in ones that the head has tokens for.
+    skipped : dict of str to str
+        The others, and why.
 
     Examples
     --------
@@ -116,6 +122,7 @@ class Evaluation:
     analogies: Analogies | None
     pieces: PieceRecovery | None
     directions: dict[str, DirectionScore]
+    skipped: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Give the evaluation as the object that ``--json`` prints."""
@@ -140,6 +147,7 @@ class Evaluation:
             "analogies": None if self.analogies is None else self.analogies.to_dict(),
             "pieces": None if self.pieces is None else self.pieces.to_dict(),
             "directions": {name: _direction(score) for name, score in self.directions.items()},
+            "skipped": self.skipped,
         }
 
     def figures(self) -> list[dict[str, Any]]:
@@ -166,7 +174,11 @@ class Evaluation:
                 for name, recovery in self.pieces.weightings.items()
             ]
         for name, score in self.directions.items():
-            for ranks, of in ((score.ranks, name), (score.control, f"{name}, paired at random")):
+            for ranks, of in (
+                (score.ranks, name),
+                (score.unmoved, f"{name}: no direction"),
+                (score.control, f"{name}: random pairs"),
+            ):
                 if ranks is not None:
                     found.append(
                         _figure("direction", of, "mrr", ranks.n, ranks.mrr, ranks.ci95["mrr"])
@@ -229,8 +241,8 @@ def evaluate(
     """Measure how far answers on a head can be trusted, in each space by each method.
 
     Every figure is of what was left out of what was learned, with a 95% bootstrap interval. What is
-    best in a space is kept for ``method="best"``: by the mean reciprocal rank of emoji where the
-    head has 30 or more, else by that of words made of their pieces.
+    best of two methods or more in a space is kept for ``method="best"``: by the mean reciprocal
+    rank of emoji where the head has 30 or more, else by that of words made of their pieces.
 
     Parameters
     ----------
@@ -252,8 +264,8 @@ def evaluate(
     --------
     >>> import unembed
     >>> (found,) = evaluate(unembed.open_head("demo-bytes"), methods=["plain"])
-    >>> found.best
-    True
+    >>> found.best  # there is nothing to choose from
+    False
     """
     if not 0 < len(spaces) * len(methods) <= _MOST:
         raise UsageError(
@@ -264,22 +276,24 @@ def evaluate(
             raise UsageError(f"{what} is the one text {given!r}; give a list: [{given!r}]")
     chosen = [Method.parse(method) for method in methods]
     asked = read_questions(questions)
-    composers = [composer_of(head, space=name, progress=progress) for name in spaces]
+    for name in spaces:
+        check_space(name)
     found = []
-    for name, composer in zip(spaces, composers, strict=True):
+    for name in spaces:
+        composer = composer_of(head, space=name, progress=progress)
         space = composer.space
         analogies = complete(head, space, asked, progress=progress) if asked else None
         pieces = recover(head, space, progress=progress)
-        directions = {}
+        directions, skipped = {}, {}
         for direction in (EMOJI, *built_in()):
             try:
                 directions[direction] = judge(composer, direction, progress=progress)
-            except UsageError:  # too few of its pairs are tokens here
-                continue
+            except UsageError as error:  # too few of its pairs are tokens here
+                skipped[direction] = str(error)
         retrieved = [retrieve(head, name, method, progress=progress) for method in chosen]
         best = _best(chosen, retrieved, pieces)
-        for written in {name, space.name}:  # a shrinkage may be written in several ways
-            keep_best(head, written, chosen[best])
+        if best is not None:
+            keep_best(head, space.name, chosen[best])
         found += [
             Evaluation(
                 head.source,
@@ -290,6 +304,7 @@ def evaluate(
                 analogies,
                 pieces,
                 directions,
+                skipped,
             )
             for place, (method, retrieval) in enumerate(zip(chosen, retrieved, strict=True))
         ]
@@ -341,29 +356,18 @@ def _best(
     methods: Sequence[Method],
     retrieved: Sequence[Retrieval | None],
     pieces: PieceRecovery | None,
-) -> int:
-    """Tell which method did best; the first of equals."""
-
-    def figure(place: int) -> float:
-        retrieval = retrieved[place]
+) -> int | None:
+    """Tell which of two methods or more did best, the first of equals; None of fewer."""
+    figures: dict[int, float] = {}
+    for place, (method, retrieval) in enumerate(zip(methods, retrieved, strict=True)):
         if retrieval is not None and len(retrieval.names) >= _ENOUGH:
-            return float((1.0 / retrieval.ranks()).mean())
-        recovery = pieces.weightings.get(methods[place].pieces) if pieces is not None else None
-        return recovery.mrr if recovery is not None else 0.0
-
-    return max(range(len(methods)), key=figure)
+            figures[place] = float((1.0 / retrieval.ranks()).mean())
+        elif pieces is not None and method.pieces in pieces.weightings:
+            figures[place] = pieces.weightings[method.pieces].mrr
+    return max(figures, key=figures.__getitem__) if len(figures) > 1 else None
 
 
 def _direction(score: DirectionScore) -> dict[str, Any]:
-    """Give what an evaluation says of a direction: its figures, and how many pairs there are."""
+    """Give what an evaluation says of a direction: all but its pairs."""
     found = score.to_dict()
-    return {
-        "estimator": found["estimator"],
-        "region": found["region"],
-        "pairs": len(score.pairs),
-        "unused": len(score.unused),
-        "ranks": found["ranks"],
-        "cosine": found["cosine"],
-        "control": found["control"],
-        "control_cosine": found["control_cosine"],
-    }
+    return {name: found[name] for name in _OF_DIRECTION} | {"unused": len(score.unused)}

@@ -16,13 +16,13 @@ from ..space import Space
 
 # N pairs, Q queries, C candidates; vectors of width D.
 
-_FOLDS = 5
-_LEFT_OUT_ALONE = 100  # targets: up to so many are left out one by one
+_FOLDS = 8
+ALONE = 100  # targets: up to so many are left out one by one
 
 
 @dataclass(frozen=True, eq=False)
 class Crossing:
-    """A map that has seen neither of two folds of targets, one with the other or with itself.
+    """A map that has seen neither of two folds of targets.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Crossing:
         Learned without either.
     turns : tuple of (ndarray of bool, ndarray of int64)
         The pairs whose bases may be asked, and the targets that may answer: the first fold the
-        second, and the second the first.
+        second, and the second the first; and each itself, where the other is the next.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Crossing:
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> sample = composer_of(unembed.open_head("demo-bytes")).directions.sample("emoji")
     >>> [len(crossing.turns) for crossing in crossings(sample, "offset")][:2]
-    [1, 2]
+    [3, 2]
     """
 
     fit: Fit
@@ -54,7 +54,7 @@ def folds(sample: Sample, *, most: int = _FOLDS) -> NDArray[np.int64]:
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> sample = composer_of(unembed.open_head("demo")).directions.sample("plural")
     >>> sorted(set(folds(sample).tolist()))
-    [0, 1, 2, 3, 4]
+    [0, 1, 2, 3, 4, 5, 6, 7]
     """
     ids, groups_N = np.unique(sample.target_ids_N, return_inverse=True)
     shuffled = np.random.default_rng(0).permutation(len(ids))
@@ -64,7 +64,7 @@ def folds(sample: Sample, *, most: int = _FOLDS) -> NDArray[np.int64]:
 def predictions(sample: Sample, estimator: str) -> NDArray[np.float64]:
     """Give where each base is taken by a map that has not seen its target, shape (N, D).
 
-    Targets are left out one by one where there are at most 100, else in five folds.
+    Targets are left out one by one where there are at most 100, else in eight folds.
 
     Examples
     --------
@@ -74,8 +74,8 @@ def predictions(sample: Sample, estimator: str) -> NDArray[np.float64]:
     >>> predictions(sample, "offset").shape == sample.bases_ND.shape
     True
     """
-    few = len(set(sample.target_ids_N.tolist())) <= _LEFT_OUT_ALONE
-    folds_N = folds(sample, most=_LEFT_OUT_ALONE if few else _FOLDS)
+    few = len(set(sample.target_ids_N.tolist())) <= ALONE
+    folds_N = folds(sample, most=ALONE if few else _FOLDS)
     found_ND = np.empty_like(sample.bases_ND)
     for fold in range(int(folds_N.max()) + 1):
         asked_N = folds_N == fold
@@ -88,7 +88,9 @@ def crossings(sample: Sample, estimator: str) -> Iterator[Crossing]:
 
     A map that has seen a target draws bases to it. Where the target of a base is held out and the
     other candidates are not, these have an advantage that they do not have in use, where all have
-    been seen; so a candidate is scored by a map that has not seen it either.
+    been seen; so a candidate is scored by a map that has not seen it either. And all maps must
+    have seen equally much: that for a fold of bases and its own targets is without the next fold
+    too.
 
     Examples
     --------
@@ -101,8 +103,13 @@ def crossings(sample: Sample, estimator: str) -> Iterator[Crossing]:
     folds_N = folds(sample)
     count = int(folds_N.max()) + 1
     for one in range(count):
-        for other in range(one, count):
-            turns = dict.fromkeys(((one, other), (other, one)))
+        for other in range(one + 1, count):
+            turns = [(one, other), (other, one)]
+            turns += [
+                (fold, fold)
+                for fold, next_ in ((one, other), (other, one))
+                if next_ == (fold + 1) % count
+            ]
             yield Crossing(
                 sample.fit(estimator, (folds_N != one) & (folds_N != other)),
                 tuple(
@@ -120,29 +127,25 @@ def crossings_of(sample: Sample) -> int:
     >>> import unembed
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> crossings_of(composer_of(unembed.open_head("demo")).directions.sample("plural"))
-    15
+    28
     """
     count = int(folds(sample).max()) + 1
-    return count * (count + 1) // 2
+    return count * (count - 1) // 2
 
 
-def cosines(sample: Sample, predicted_ND: NDArray[np.float64], space: Space) -> NDArray[np.float64]:
-    """Give the cosine of the step from base to target with the step that was predicted.
+def cosines(sample: Sample, predicted_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the cosine of each target with where its base was taken, shape (N,); 0 of a zero.
 
     Examples
     --------
     >>> import unembed
     >>> from unembed.geometry.concepts.compose import composer_of
-    >>> composer = composer_of(unembed.open_head("demo"))
-    >>> sample = composer.directions.sample("plural")
-    >>> found_N = cosines(sample, sample.targets_ND, composer.space)
-    >>> bool(np.allclose(found_N, 1))
+    >>> sample = composer_of(unembed.open_head("demo")).directions.sample("plural")
+    >>> bool(np.allclose(cosines(sample, 2 * sample.targets_ND), 1))
     True
     """
-    steps_ND = sample.targets_ND - sample.bases_ND
-    taken_ND = space.named(predicted_ND) - sample.bases_ND
-    lengths_N = norm(steps_ND) * norm(taken_ND)
-    products_N = np.einsum("nd,nd->n", steps_ND, taken_ND)
+    lengths_N = norm(predicted_ND) * norm(sample.targets_ND)
+    products_N = np.einsum("nd,nd->n", predicted_ND, sample.targets_ND)
     return np.where(lengths_N > 0, products_N / np.where(lengths_N > 0, lengths_N, 1.0), 0.0)
 
 

@@ -300,11 +300,11 @@ class _Search:
         for start in range(0, len(runs_N), _MOST_RUNS):
             chosen_N = questions_N[start : start + _MOST_RUNS]
             columns_NR = runs_N[start : start + _MOST_RUNS, None] + np.arange(0, count, runs)
-            inside_NR = columns_NR < count
-            columns_NR[~inside_NR] = 0
+            # A shorter run has the block's last row once more, which changes no answer.
+            np.minimum(columns_NR, count - 1, out=columns_NR)
             highs_NR = tables.highs(self._words_Q3[chosen_N], columns_NR)
             reach_NR = highs_NR >= self._levels[tables.name][chosen_N, None]
-            places_N, within_N = _true(reach_NR & inside_NR)
+            places_N, within_N = _true(reach_NR)
             self._keep_columns(
                 tables,
                 chosen_N[places_N],

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .bootstrap import interval
 
-# N questions.
+# N questions; Q queries, C candidates.
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,20 @@ class Ranks:
         means = {name: float(values_N.mean()) for name, values_N in values.items()}
         ci95 = {name: interval(values_N) for name, values_N in values.items()}
         return cls(n=len(ranks_N), ci95=ci95, **means)
+
+
+def ranks_among(scores_QC: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Give the rank of each right candidate, which stands at the query's own place (Q = C).
+
+    Candidates come by their ids: of equal scores the lower one comes first.
+
+    Examples
+    --------
+    >>> ranks_among(np.array([[1.0, 1.0], [1.0, 1.0]]))
+    array([1, 2])
+    """
+    right_Q1 = np.diag(scores_QC)[:, None]
+    before_QC = np.tri(len(scores_QC), k=-1, dtype=bool)
+    above_QC = (scores_QC > right_Q1) | ((scores_QC == right_Q1) & before_QC)
+    ranks_Q: NDArray[np.int64] = 1 + above_QC.sum(axis=1)
+    return ranks_Q

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,13 @@ from .bootstrap import (
     average_precision_interval,
 )
 from .held_out import crossings, crossings_of
+from .ranks import ranks_among
 
 # Q names, C emoji, M words; vectors of width D.
 
 _RUNNERS_UP = 5
-_FRAME = frozenset(
-    ("a", "and", "button", "face", "for", "in", "no", "of", "on", "sign", "symbol", "the", "with")
-)
+_WITH = frozenset(("with", "of", "on", "in", "for"))
+_FRAME = frozenset(("a", "button", "face", "no", "sign", "symbol", "the"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Retrieval:
     scores_QC : ndarray of float64
         Shape (Q, C); the right emoji of a name stands at its own place.
     twins_QC : ndarray of bool
-        The emoji of which the name says as much as of the right one: 🐴 and 🐎.
+        The other emoji that a name describes as well: of "horse face", 🐴, also 🐎.
 
     Examples
     --------
@@ -101,17 +102,12 @@ class Retrieval:
         return np.array([len(split_words(pair.base)) == 1 for pair in self.names], dtype=bool)
 
     def ranks(self, *, twins: bool = True) -> NDArray[np.int64]:
-        """Give the rank of the right emoji among all, of equal scores the last.
+        """Give the rank of the right emoji among all, equal scores by the lower id.
 
         Without ``twins`` the twins of the right emoji are left out.
         """
-        right_Q1 = np.diag(self.scores_QC)[:, None]
-        above_QC = self.scores_QC >= right_Q1
-        np.fill_diagonal(above_QC, val=False)
-        if not twins:
-            above_QC &= ~self.twins_QC
-        ranks_Q: NDArray[np.int64] = 1 + above_QC.sum(axis=1)
-        return ranks_Q
+        scores_QC = self.scores_QC if twins else np.where(self.twins_QC, -np.inf, self.scores_QC)
+        return ranks_among(scores_QC)
 
     def margins(self, *, removed: bool, twins: bool = True) -> NDArray[np.float64]:
         """Give how far the best emoji stands above the mean of the next five.
@@ -236,18 +232,24 @@ def _units(vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _twins(names: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell of which names the one's words are the end of the other's, its frame left out."""
-    said: list[tuple[str, ...]] = []
-    for name in names:
-        words = tuple(word.lower() for word in split_words(name))
-        said.append(tuple(word for word in words if word not in _FRAME) or words)
-    places: dict[tuple[str, ...], list[int]] = {}
-    for place, words in enumerate(said):
-        places.setdefault(words, []).append(place)
-    twins_QC = np.zeros((len(names), len(names)), dtype=bool)
+    """Tell which other emoji each name describes as well: those whose names say it at their end.
+
+    What a name says is its words before "with", "of" and the like, its frame left out.
+    """
+    said = [_said(name) for name in names]
+    ends: dict[tuple[str, ...], list[int]] = {}
     for place, words in enumerate(said):
         for start in range(len(words)):
-            twins_QC[place, places.get(words[start:], [])] = True
-    twins_QC |= twins_QC.T
+            ends.setdefault(words[start:], []).append(place)
+    twins_QC = np.zeros((len(names), len(names)), dtype=bool)
+    for place, words in enumerate(said):
+        twins_QC[place, ends.get(words, [])] = True
     np.fill_diagonal(twins_QC, val=False)
     return twins_QC
+
+
+def _said(name: str) -> tuple[str, ...]:
+    """Give the words of a name that say what it is."""
+    words = tuple(word.lower() for word in split_words(name))
+    head = tuple(takewhile(lambda word: word not in _WITH, words)) or words
+    return tuple(word for word in head if word not in _FRAME) or words

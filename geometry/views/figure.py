@@ -1,5 +1,6 @@
 """Figures as pictures."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ def check_figure(path: Path) -> None:
     """
     if path.suffix not in _SUFFIXES:
         raise UsageError(f"{path}: a figure is written as {', '.join(_SUFFIXES)}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: a figure cannot be written there; name a file in a directory")
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -90,7 +93,7 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
         for (part, labels), axes in zip(parts.items(), grid[:, 0], strict=True):
             _draw(axes, part, labels, evaluations, figures)
         handles, names = grid[0, 0].get_legend_handles_labels()
-        source = display(evaluations[0].source)
+        source = _plain(evaluations[0].source)
         # The title is the legend's: one of the figure's own would lie across it.
         drawn.legend(
             handles,
@@ -109,9 +112,14 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
             raise UsageError(f"{path}: the figure could not be written: {error}") from error
 
 
+def _plain(text: str) -> str:
+    """Write a text so that matplotlib draws it as it is: no mathematics, only what its font has."""
+    return display(text).encode("ascii", errors="backslashreplace").decode().replace("$", r"\$")
+
+
 def _label(row: dict[str, Any]) -> str:
     """Name a figure."""
-    return f"{display(row['of'])}: {row['figure'].replace('_', ' ')}"
+    return _plain(f"{row['of']}: {row['figure'].replace('_', ' ')}")
 
 
 def _draw(
@@ -128,10 +136,10 @@ def _draw(
         heights = [labels.index(_label(row)) + shift for row in mine]
         values = [row["value"] for row in mine]
         errors = [
-            [row["value"] - (row["value"] if row["low"] is None else row["low"]) for row in mine],
-            [(row["value"] if row["high"] is None else row["high"]) - row["value"] for row in mine],
+            [row["value"] - row["low"] for row in mine],
+            [row["high"] - row["value"] for row in mine],
         ]
-        name = f"{found.space}, {found.method}{' (best)' if found.best else ''}"
+        name = _plain(f"{found.space}, {found.method}{' (best)' if found.best else ''}")
         axes.errorbar(values, heights, xerr=errors, fmt="o", markersize=3, lw=1, label=name)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)

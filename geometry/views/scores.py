@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..evaluation.directions import DirectionScore, PairScore
 from ..evaluation.evaluate import Evaluation
+from ..evaluation.held_out import ALONE
 from ..evaluation.ranks import Ranks
 from ..tokens.vocabulary import display
 
@@ -18,6 +19,7 @@ _WORST = 10
 _STRIP = (-0.5, 1.5)
 _CELLS = 60
 _BARS = " ▁▂▃▄▅▆▇█"
+_OF_METHODS = ("emoji", "presence")
 
 
 def direction_table(score: DirectionScore) -> Group:
@@ -43,19 +45,24 @@ def direction_table(score: DirectionScore) -> Group:
     about = f": {score.about}" if score.about else ""
     where = f"{score.source}, {score.space} space, learned as {score.estimator}"
     parts: list[RenderableType] = [_line(f"{score.name}{about}; {where}")]
-    if score.ranks is None or score.control is None:
+    if score.ranks is None or score.unmoved is None or score.control is None:
+        low, high = score.auroc_ci95 or (0.0, 0.0)
+        figure = f"{score.auroc:.3f} ({low:.3f} to {high:.3f})"
         parts += [
-            _line(f"  tokens left out, AUROC of their projection  {score.auroc:.3f}"),
-            _line(f"  as many tokens drawn at random              {score.control_auroc:.3f}"),
+            _line(f"  {score.used:,} tokens, held out by folds, against as many of the others"),
+            _line(f"  AUROC of their projection       {figure}"),
+            _line(f"  as many tokens drawn at random  {score.control_auroc:.3f}"),
         ]
         return Group(*parts)
     among = f"the targets in the region {score.region}" if score.region else "all tokens"
-    count = len(score.pairs) + len(score.unused)
-    of = f"{len(score.pairs)} of {count} pairs" if score.unused else f"{count} pairs"
+    of = f"{score.used:,} of {score.used + len(score.unused):,} pairs"
+    asked = "" if len(score.pairs) == score.used else f", asked for {len(score.pairs):,} targets"
+    how = "each left out in turn" if len(score.pairs) <= ALONE else "held out by folds"
     parts += [
-        _line(f"  {of}, each left out in turn; rank of the target among {among}"),
-        _line(f"  learned           {_figures(score.ranks)}, cosine {score.cosine:.3f}"),
-        _line(f"  paired at random  {_figures(score.control)}, cosine {score.control_cosine:.3f}"),
+        _line(f"  {of}{asked}, {how}; rank of the target among {among}"),
+        _line(f"  learned       {_figures(score.ranks)}, cosine {score.cosine:.3f}"),
+        _line(f"  no direction  {_figures(score.unmoved)}, cosine {score.unmoved_cosine:.3f}"),
+        _line(f"  random pairs  {_figures(score.control)}, cosine {score.control_cosine:.3f}"),
         Text(""),
         *_strips(score.pairs),
         Text(""),
@@ -100,13 +107,14 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> Group:
     rows: dict[tuple[str, str, str], dict[int, str]] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for place, found in enumerate(evaluations):
+        spaces_before = {before.space for before in evaluations[:place]}
         best = " *" if found.best else ""
         table.add_column(f"{found.space}\n{found.method}{best}", no_wrap=True)
         for row in found.figures():
             key = (row["part"], row["of"], row["figure"])
-            cell = f"{row['value']:.3f}"
-            if row["low"] is not None:
-                cell += f" ({row['low']:.3f}–{row['high']:.3f})"
+            if row["part"] not in _OF_METHODS and found.space in spaces_before:
+                continue  # it is that of the space, whatever the method
+            cell = f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
             rows.setdefault(key, {})[place] = cell
             counts[key] = row["n"]
     before = None
