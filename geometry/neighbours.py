@@ -22,7 +22,7 @@ from .concepts.compose import (
 )
 from .concepts.concept import Concept
 from .concepts.grammar import Name, parse
-from .concepts.pairs import names
+from .concepts.pairs import Names
 from .concepts.phrase import DEFAULT_PIECES, resolve
 from .heads.unembedding import Unembedding
 from .hubness import hubness
@@ -150,7 +150,7 @@ fold_norm, residual_norm, temperature, track, method, progress
                 f"the {name} is {value}; it must be above zero: {_SMALLEST:g} to {_LARGEST:g}"
             )
     own = read_given(directions)
-    known = None if isinstance(own, Path) else lambda: (*own, *names())
+    known = None if isinstance(own, Path) else Names(own)
     for query in queries:
         if isinstance(query, str):
             parse(query, directions=known)  # what is wrong is said before long work
@@ -163,11 +163,7 @@ fold_norm, residual_norm, temperature, track, method, progress
                 f"the method {method!r} says how pieces count, how directions are learned and what "
                 "the score is; leave out pieces, estimator and score"
             )
-        if method == BEST and fold_norm:
-            raise UsageError("no evaluation folds the norm, so no method is best there; name one")
-        best = method == BEST
-        chosen = best_method(head, check_space(space)) if best else Method.parse(method)
-        pieces, estimator, score = chosen.pieces, chosen.estimator, "csls" if chosen.csls else None
+        pieces, estimator, score = _chosen(head, method, check_space(space), fold_norm=fold_norm)
     tracked = [_single(head, name) for name in track]
     searched = find_region(head, region, exclude=exclude_region)
     composer = composer_of(
@@ -252,6 +248,16 @@ def _is_pair(part: object) -> bool:
     """Tell whether a part of a query is a pair of a key and a weight, not a row of numbers."""
     is_list_of_two = isinstance(part, list) and len(part) == 2 and isinstance(part[0], str)
     return isinstance(part, tuple) or is_list_of_two
+
+
+def _chosen(
+    head: Unembedding, method: str, space: str, *, fold_norm: bool
+) -> tuple[str, str | None, str | None]:
+    """Give the pieces, the estimator and the score of a method."""
+    if method == BEST and fold_norm:
+        raise UsageError("no evaluation folds the norm, so no method is best there; name one")
+    chosen = best_method(head, space) if method == BEST else Method.parse(method)
+    return chosen.pieces, chosen.estimator, "csls" if chosen.csls else None
 
 
 class _Hubness:

@@ -271,7 +271,6 @@ def test_what_is_covered_and_the_sections(make_checkpoint: Make) -> None:
         "family": {"n": 1, "cosadd": 1.0, "cosmul": 1.0},
         "fish": {"n": 1, "cosadd": 0.0, "cosmul": 0.0},
     }
-    assert found.strict.sections["family"].cosadd.ci95 == (1.0, 1.0)
     # None of this head's words has another spelling.
     assert as_dict["spellings_left_out"].items() <= as_dict.items()
 

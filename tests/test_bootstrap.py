@@ -13,6 +13,7 @@ from unembed.geometry.evaluation.bootstrap import (
     average_precision,
     average_precision_interval,
     interval,
+    pairs_interval,
 )
 
 
@@ -92,3 +93,21 @@ def test_nothing_has_no_interval() -> None:
         for present_N, absent_N in ((none, none), (one, two)):
             with pytest.raises(UsageError, match="they come in pairs"):
                 function(present_N, absent_N)
+
+
+def test_pairs_are_drawn_and_not_questions() -> None:
+    """All questions of a pair are right or wrong together: they tell as much as one."""
+    rng = np.random.default_rng(0)
+    pairs_N2 = np.array([(one, other) for one in range(20) for other in range(20) if one != other])
+    right_P = rng.random(20) < 0.5
+    values_N = right_P[pairs_N2[:, 0]].astype(np.float64)
+    low, high = pairs_interval(values_N, pairs_N2, np.zeros(20, dtype=np.int64))
+    plain = interval(values_N)
+    assert low < values_N.mean() < high
+    assert high - low > 3 * (plain[1] - plain[0])
+    assert pairs_interval(values_N, pairs_N2, np.zeros(20, dtype=np.int64)) == (low, high)
+
+
+def test_pairs_that_are_never_drawn_together_leave_the_mean() -> None:
+    found = pairs_interval(np.array([1.0]), np.array([[0, 1]]), np.array([0, 1]))
+    assert found == (1.0, 1.0)

@@ -72,9 +72,7 @@ def test_output_is_golden(
     assert out == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "page", [[], ["near"], ["direction"], ["evaluate"], ["info"], ["cache"]]
-)
+@pytest.mark.parametrize("page", [[], ["near"], ["direction"], ["evaluate"], ["info"], ["cache"]])
 def test_help_is_golden(run: Run, page: list[str]) -> None:
     code, out, _ = run(*page, "--help")
     path = GOLDEN / f"help{''.join(f'-{word}' for word in page)}.txt"
@@ -241,7 +239,11 @@ def test_a_second_matrix_is_asked_for_by_name(run: Run, make_checkpoint: Make) -
     [
         (["king", "--space", "x"], 2, "unknown space 'x'; the spaces are logit, cosine, centred"),
         (["king", "--score", "x"], 2, "unembed: unknown score 'x'; the scores are cosine, dot"),
-        (["king", "--pieces", "x"], 2, "unembed: unknown pieces 'x'; they are rarity, mean, sum, first"),
+        (
+            ["king", "--pieces", "x"],
+            2,
+            "unembed: unknown pieces 'x'; they are rarity, mean, sum, first",
+        ),
         (["king", "--region", "x"], 2, "unembed: unknown region 'x'; the regions are emoji, words"),
         (["king", "--region", "[x"], 2, "unembed: the region '[x' is no regular expression"),
         (["king", "--top", "0"], 2, "unembed: top is 0; it must be at least 1"),

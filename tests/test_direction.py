@@ -1,6 +1,8 @@
 """Directions: what they are learned from, how they are applied, kept and refused."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from unembed.geometry.concepts.direction import Directions, Unused, sample_of
 from unembed.geometry.concepts.estimators import ESTIMATORS
 from unembed.geometry.concepts.pairs import Pair, PairSet, built_in, names
 from unembed.geometry.space import open_space
+
+from .scored import PLURALS, write_head
 
 Make = Callable[..., Path]
 SPACES = ["logit", "cosine", "centred", "causal"]
@@ -115,6 +119,51 @@ def test_too_few_pairs_are_refused(head: Head) -> None:
         assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["emoji", "emoji_de"])
+def test_a_head_without_emoji_says_so(tmp_path: Path, name: str) -> None:
+    head = open_head(write_head(tmp_path / "none", emoji=()))
+    wrong = f"has tokens for 0 of the pairs of the direction '{name}'; it takes at least 4"
+    for ask, asked in ((head.concept, f"{name}(sea)"), (head.direction, name)):
+        with pytest.raises(UsageError, match=wrong):
+            ask(asked)  # type: ignore[operator]
+
+
+def test_a_target_that_is_no_token_is_not_used(head: Head) -> None:
+    last = head.rows.count - 1  # padding
+    ids = (head.rows.count, 1 << 39, last, -1)
+    pairs = tuple(Pair("sea", "fish", id_) for id_ in ids)
+    sample = sample_of(head, open_space(head), PairSet("up", "", pairs))
+    assert [unused.why for unused in sample.unused] == [
+        f"there is no token #{id_}; the head has {head.rows.count:,} rows" for id_ in ids
+    ]
+    assert sample.used == ()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_pairs_that_teach_nothing_are_not_used(head: Head, space: str) -> None:
+    cat = head.vocabulary.id_of(" cat")
+    pairs = (
+        *UP.pairs,
+        Pair("dog, cat", "🐶"),  # the tokens of a pair before it
+        Pair("king", "x", head.vocabulary.id_of(" queen")),
+        Pair("cat", "x", cat),
+        Pair("queen", "king"),
+        Pair("queen", "man"),
+        Pair("🐶", "cat"),  # its base is two tokens there
+        Pair("fish", "horse"),
+    )
+    sample = sample_of(head, open_space(head, space), PairSet("up", "", pairs))
+    assert [(unused.pair, unused.why) for unused in sample.unused] == [
+        (pairs[5], "its tokens are those of 'dog cat' and '🐶' before"),
+        (pairs[6], "its tokens are those of 'king' and 'queen' before"),
+        (pairs[7], "its base and its target are the same token"),
+        (pairs[8], "it turns 'king' and 'queen' round"),
+        (pairs[9], "it turns 'man' and 'queen' round"),
+    ]
+    assert sample.used == (*UP.pairs, *pairs[10:])
+    assert len(sample.base_ids) == len(sample.target_ids_N) == len(sample.bases_ND) == 7
+
+
 def test_the_names_of_directions(head: Head) -> None:
     directions = known(head)
     assert directions.names == ("up", *names())
@@ -130,7 +179,7 @@ def test_the_names_of_directions(head: Head) -> None:
 
 
 def test_the_estimator_is_that_of_the_direction_or_the_one_asked_for(head: Head) -> None:
-    given = GIVEN | {"greek": PairSet("greek", "", (), "greek"), "emoji_mine": UP}
+    given = GIVEN | {"greek": PairSet("greek", "", learned_from="greek"), "emoji_mine": UP}
     directions = known(head, directions=given)
     wanted = {
         "emoji": "procrustes",
@@ -213,14 +262,22 @@ def test_pairs_in_an_expression_are_a_direction(head: Head, space: str) -> None:
         ("sea + emoji(sea, horse)", "emoji takes one argument, not 2", 7),
         ("sea + mean(sea:horse)", "a pair such as man:woman stands in direction(…)", 7),
         ("sea + up(man - man)", "it comes out at zero, which has no direction", 7),
-        ("unit(direction(man:man))", "it comes out at zero, which has no direction", 1),
-        ("unit(direction(a:b, b:sea, sea:a))", "it comes out at zero, which has no direction", 1),
-        ("x + direction(man:(sea - sea))", "it comes out at zero, which has no direction", 5),
+        ("x + direction(man:man)", "it comes out at zero, which has no direction", 15),
+        ("direction(a:b, man : (man))", "it comes out at zero, which has no direction", 16),
+        ("x - direction(a:b, b:sea, sea:a)", "it comes out at zero, which has no direction", 5),
+        ("x + direction(man:(sea - sea))", "it comes out at zero, which has no direction", 15),
+        ("x + direction(a:b, (sea - sea):a)", "it comes out at zero, which has no direction", 20),
+        ("direction(man:woman, woman:man)", "it turns a pair before it round; leave one of", 22),
+        ("direction(man:woman, sea:x, man:woman)", "it is there before; leave one of the pai", 29),
+        ("direction(man:woman, man:king)", "its base has another target before; leave one", 22),
     ],
 )
-def test_misuse_is_pointed_at(head: Head, expression: str, message: str, column: int) -> None:
+@pytest.mark.parametrize("space", ["logit", "causal"])
+def test_misuse_is_pointed_at(
+    head: Head, space: str, expression: str, message: str, column: int
+) -> None:
     with pytest.raises(ExpressionError) as caught:
-        head.concept(expression, directions=GIVEN)
+        head.concept(expression, directions=GIVEN, space=space)
     assert caught.value.message.startswith(message)
     assert caught.value.column == column
 
@@ -248,7 +305,76 @@ def test_what_is_learned_is_kept(head: Head, monkeypatch: pytest.MonkeyPatch) ->
     assert found.fit is not None
     assert first.fit is not None
     assert found.fit.key == first.fit.key
-    assert head.concept("2*up(sea)", directions=GIVEN).fit is None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["2*up(sea)", "unit(up(sea))", "(up(sea))/3", "mean(2*(up(sea)))", "3*unit(0.5*up(sea))*1e-3"],
+)
+def test_a_factor_leaves_the_direction_that_was_applied(head: Head, expression: str) -> None:
+    options: Any = {"directions": GIVEN, "score": "csls", "top": 20}
+    applied = head.concept("up(sea)", directions=GIVEN)
+    concepts = [
+        head.concept(expression, directions=GIVEN),
+        applied * 2.0,
+        applied / 3,
+        0.1 * applied.unit(),
+        sum([applied]),
+    ]
+    wanted = head.nearest("up(sea)", **options).neighbours
+    for query in (expression, *concepts):
+        found = head.nearest(query, **options).neighbours  # type: ignore[arg-type]
+        assert [near.id for near in found] == [near.id for near in wanted]
+        scores = [near.score for near in found]
+        np.testing.assert_allclose(scores, [near.score for near in wanted], atol=1e-12)
+
+
+def test_a_sum_or_a_turn_drops_the_direction_that_was_applied(head: Head) -> None:
+    applied = head.concept("up(sea)", directions=GIVEN)
+    assert applied.fit is not None
+    for concept in (-applied, applied * -2, applied / -2, applied * 0, applied + applied):
+        assert concept.fit is None
+    for text in ("-up(sea)", "up(sea) + sea", "0*up(sea)", "mean(up(sea), up(sea))", "unit(sea)"):
+        assert head.concept(text, directions=GIVEN).fit is None
+
+
+NO_EMOJI = """
+import sys
+from unembed import open_head
+head = open_head(sys.argv[1])
+for _ in range(2):
+    head.nearest("many(dog)", directions=sys.argv[2])
+    head.concept("plural(dog)")
+    head.concept("emoji(dog)")
+    print("emoji" in sys.modules)
+"""
+
+
+def test_a_direction_without_emoji_loads_no_library_of_emoji(tmp_path: Path) -> None:
+    """Those of the second line are kept, the emoji of the first were paired."""
+    head = write_head(tmp_path / "head")
+    pairs = ", ".join(f'["{pair.base}", "{pair.target}"]' for pair in PLURALS)
+    (tmp_path / "my.toml").write_text(f"[many]\npairs = [{pairs}]")
+    for code, wanted in ((NO_EMOJI.replace('    head.concept("emoji(dog)")\n', ""), "False"),
+                         (NO_EMOJI, "True"), (NO_EMOJI, "False")):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(head), str(tmp_path / "my.toml")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == [wanted] * 2
+
+
+@pytest.mark.real
+def test_a_built_in_direction_loads_no_library_of_emoji() -> None:
+    code = (
+        "import sys\nfrom unembed.cli import main\n"
+        "try:\n    main(['near', 'demo', 'plural(cat)', '--top', '1'])\n"
+        "finally:\n    print('emoji' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"
 
 
 @pytest.mark.parametrize("damage", ["truncated", "junk", "other values"])
@@ -268,63 +394,3 @@ def test_a_damaged_entry_is_made_again(
         head.concept("up(sea)", directions=GIVEN)
     assert not caplog.text
     assert path.stat().st_size == len(whole)
-
-
-@pytest.mark.parametrize("space", SPACES)
-def test_the_direction_of_a_region_is_learned_against_the_rest(head: Head, space: str) -> None:
-    given = {"pictures": PairSet("pictures", "", (), "emoji")}
-    sample = known(head, directions=given, space=space).sample("pictures")
-    inside = {head.vocabulary.text(int(id_)) for id_ in sample.target_ids_N}
-    assert inside == {"🐴", " 🐴", "🐟", "🐶", "❤️", "👩‍🚀"}
-    assert len(sample.base_ids) == len(sample.target_ids_N) == 6
-    outside = {id_ for (id_,) in sample.base_ids}
-    assert len(outside) == 6
-    assert not outside & set(sample.target_ids_N.tolist())
-    geometry = open_space(head, space)
-    for ids, vectors in (
-        (sample.target_ids_N, sample.targets_ND),
-        (sorted(outside), sample.bases_ND),
-    ):
-        rows = head.rows.decode(np.array(ids))
-        np.testing.assert_allclose(vectors, geometry.named(geometry.place(rows)), atol=1e-14)
-    for estimator in ("category", "offset", None):
-        fit = sample.fit(estimator or "category")
-        found = head.concept(
-            "direction(pictures)", directions=given, space=space, estimator=estimator
-        )
-        np.testing.assert_allclose(found.vector_D, fit.target_D - fit.base_D, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("region", "estimator", "message"),
-    [
-        (
-            "emoji",
-            "ridge",
-            "direction 'it' is that of a region, which ridge cannot learn: it takes",
-        ),
-        ("emoji", "procrustes", "use category or offset"),
-        ("🐟|🐶|❤️", None, "has 3 tokens and leaves 279; a direction takes at least 4 of each"),
-        ("nosuch", None, "unknown region 'nosuch'"),
-    ],
-)
-def test_a_region_that_makes_no_direction_is_refused(
-    head: Head, region: str, estimator: str | None, message: str
-) -> None:
-    given = {"it": PairSet("it", "", (), region)}
-    with pytest.raises(UsageError) as caught:
-        head.concept("it(sea)", directions=given, estimator=estimator)
-    assert message in str(caught.value)
-
-
-def test_a_region_that_is_a_file_is_learned_again_when_it_changes(
-    head: Head, tmp_path: Path
-) -> None:
-    path = tmp_path / "list.txt"
-    given = {"it": PairSet("it", "", (), str(path))}
-    path.write_text("king\nman\nwoman\nqueen\n")
-    first = head.concept("it(sea)", directions=given).vector_D
-    path.write_text("dog\ncat\nfish\nhorse\n")
-    second = head.concept("it(sea)", directions=given).vector_D
-    assert not np.allclose(first, second)
-    np.testing.assert_array_equal(head.concept("it(sea)", directions=given).vector_D, second)

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from unembed import Head, open_head
 from unembed.errors import UsageError
 from unembed.geometry.concepts.compose import composer_of
-from unembed.geometry.concepts.estimators import ESTIMATORS
+from unembed.geometry.concepts.estimators import ESTIMATORS, Fit
 from unembed.geometry.concepts.pairs import Pair, PairSet
+from unembed.geometry.concepts.saved import SavedDirection, save
+from unembed.geometry.space import open_space
 
 Make = Callable[..., Path]
 SPACES = ["logit", "cosine", "centred", "causal"]
@@ -61,18 +64,88 @@ def test_a_saved_direction_answers_the_same(
         head.concept("direction(up)")
 
 
-def test_a_saved_direction_is_of_one_head_and_space(
+def test_a_saved_direction_is_of_one_head_space_and_folding(
     head: Head, saved: Path, make_checkpoint: Make
 ) -> None:
     other = open_head(make_checkpoint("byte_level"))
-    tries = [(other, "causal"), *((head, space) for space in (*SPACES[:3], "causal:0.5"))]
-    for who, space in tries:
+    tries: list[tuple[Head, str, str]] = [
+        (other, "causal", "on another head"),
+        (other, "logit", "on another head and in the space 'causal', not logit"),
+        *(
+            (head, space, f"in the space 'causal', not {space}")
+            for space in (*SPACES[:3], "causal:0.5")
+        ),
+    ]
+    for who, space, message in tries:
         with pytest.raises(UsageError) as caught:
             who.concept("up(sea)", directions=saved, space=space)
-        assert str(caught.value) == (
-            f"{saved}: the direction was learned on another head, or in another space ('causal') "
-            f"than {space}; learn it here"
-        )
+        assert str(caught.value) == f"{saved}: the direction was learned {message}; learn it here"
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_saved_direction_says_how_the_norm_was_folded(
+    make_checkpoint: Make, tmp_path: Path, folded: bool
+) -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).standard_normal((286, 16)))
+    tensors = {"model.embed_tokens.weight": rows, "model.norm.weight": torch.arange(16.0) + 1}
+    config = {"tie_word_embeddings": True, "model_type": "llama", "rms_norm_eps": 1e-6}
+    head = open_head(make_checkpoint(tensors=tensors, config=config))
+    path = tmp_path / "up.safetensors"
+    head.save_direction("up", path, directions=GIVEN, fold_norm=folded)
+    assert head.concept("up(sea)", directions=path, fold_norm=folded).fit is not None
+    how = "folded" if folded else "not folded"
+    wrong = f"the direction was learned with the final norm {how}; learn it here"
+    with pytest.raises(UsageError, match=wrong):
+        head.concept("up(sea)", directions=path, fold_norm=not folded)
+
+
+def test_a_saved_direction_is_applied_with_its_own_pieces(head: Head, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"directions": GIVEN, "pieces": "first"}
+    composer = composer_of(head, **options)
+    path = tmp_path / "up.safetensors"
+    save(path, composer.space, composer.directions.learned("up"))
+    wanted = head.concept('up("dog cat") + aab', **options).vector_D
+    assert not np.allclose(wanted, head.concept('up("dog cat") + aab', directions=GIVEN).vector_D)
+    for asked in ({}, {"pieces": "first"}, {"estimator": "offset"}):
+        found = head.concept('up("dog cat") + aab', directions=path, **asked)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found.vector_D, wanted)
+    kept = composer_of(head, directions=path)
+    assert (kept.pieces, kept.directions.pieces) == ("first", "first")
+    for what, asked, learned in (("pieces", "mean", "first"), ("estimator", "ridge", "offset")):
+        for ask in (head.concept, head.nearest):
+            with pytest.raises(UsageError) as caught:
+                ask("up(sea)", directions=path, **{what: asked})  # type: ignore[arg-type]
+            assert str(caught.value) == (
+                f"{path}: the direction 'up' was learned with the {what} {learned}, not {asked}; "
+                f"leave {what} out, or learn it again"
+            )
+
+
+def test_the_direction_of_a_region_is_saved_and_judged_again(head: Head, tmp_path: Path) -> None:
+    path = tmp_path / "it.safetensors"
+    given = {"it": PairSet("it", "", learned_from="emoji")}
+    head.save_direction("it", path, directions=given)
+    kept = composer_of(head, directions=path).directions
+    assert (kept.pairs("it"), kept.estimator_of("it")) == (given["it"], "category")
+    assert kept.sample("it").target_ids_N.size == 6
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (PairSet("up", "x" * 1001, UP.pairs), "its about is 'xx"),
+        (PairSet("up", "", (*UP.pairs, Pair("x" * 201, "queen"))), "is not two texts of 1 to 200"),
+        (PairSet("up", "", learned_from=Path("list.txt")), "was learned from the file 'list.txt'"),
+    ],
+)
+def test_what_would_not_be_read_again_is_not_saved(
+    head: Head, tmp_path: Path, pairs: PairSet, message: str
+) -> None:
+    path = tmp_path / "up.safetensors"
+    direction = SavedDirection(pairs, "offset", Fit(np.zeros(16), np.ones(16)))
+    with pytest.raises(UsageError, match=message):
+        save(path, open_space(head), direction)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +171,8 @@ def test_a_direction_is_saved_only_where_it_can_be(
 
 
 WIDE = np.ones(16)
+NO_PAIRS = "its pairs are no list of a base, a target and an id or null each"
+NO_TEXTS = "is not two texts of 1 to 200 characters and a token's id or None"
 Changes = Mapping[str, Any]
 
 
@@ -105,28 +180,43 @@ Changes = Mapping[str, Any]
     ("about", "arrays", "message"),
     [
         (
-            {"kind": "unembed direction 2"},
+            {"kind": "unembed direction 1"},
             {},
             "this is no saved direction; unembed direction --save",
         ),
         ({"estimator": "mean"}, {}, "is damaged: "),
         ({"estimator": ""}, {}, "is damaged: "),
         ({"region": "nosuch"}, {}, "is damaged: Expecting value"),
-        ({"region": "7"}, {}, "its pairs or its name are none"),
+        ({"region": "7"}, {}, "its region is 7, no text"),
+        ({"region": f'"{"x" * 201}"'}, {}, "its region is 'xx"),
+        ({"learned_from": "7"}, {}, "it is learned from 7"),
+        ({"learned_from": '"greek"'}, {}, "both pairs and a region"),
+        ({"learned_from": ""}, {}, "is damaged: Expecting value"),
+        ({"pieces": "median"}, {}, "its pieces 'median'"),
+        ({"estimator": "x" * 9000}, {}, "its estimator 'xxx"),
+        ({"space": "x" * 9000}, {}, "in the space 'xxx"),
+        ({"about": "x" * 9000}, {}, "its about is 'xxx"),
+        ({"head": "0"}, {}, "the direction was learned on another head; learn it here"),
         ({"region": "[" * 100_000}, {}, "is damaged: maximum recursion depth"),
         ({"pairs": ""}, {}, "is damaged: Expecting value"),
-        ({"pairs": "{}"}, {}, "its pairs or its name are none"),
-        ({"pairs": '[["a", "b"]]'}, {}, "its pairs or its name are none"),
-        ({"pairs": '[["a", 1, null]]'}, {}, "its pairs or its name are none"),
-        ({"pairs": '[["a", "b", true]]'}, {}, "its pairs or its name are none"),
-        ({"pairs": '[["a", "b", -1]]'}, {}, "its pairs or its name are none"),
-        ({"pairs": '[["a", "b", 1e3]]'}, {}, "its pairs or its name are none"),
-        ({"pairs": f'[["a", "b", 1{"0" * 30}]]'}, {}, "its pairs or its name are none"),
+        ({"pairs": "{}"}, {}, NO_PAIRS),
+        ({"pairs": '[["a", "b"]]'}, {}, NO_PAIRS),
+        ({"pairs": '[["a", 1, null]]'}, {}, NO_TEXTS),
+        ({"pairs": '[["a", "b", true]]'}, {}, NO_TEXTS),
+        ({"pairs": '[["a", "b", -1]]'}, {}, NO_TEXTS),
+        ({"pairs": '[["a", "b", 1e3]]'}, {}, NO_TEXTS),
+        ({"pairs": f'[["a", "b", 1{"0" * 30}]]'}, {}, NO_TEXTS),
+        ({"pairs": f'[["a", "{"b" * 201}", null]]'}, {}, NO_TEXTS),
+        ({"pairs": '[["", "b", null]]'}, {}, NO_TEXTS),
         ({"pairs": f'[["a", "b", 1{"0" * 5000}]]'}, {}, "is damaged: Exceeds the limit"),
-        ({"pairs": json.dumps([["a", "b", None]] * 20_001)}, {}, "its pairs or its name are none"),
+        ({"pairs": json.dumps([["a", "b", None]] * 20_001)}, {}, "no tuple of at most 20,000"),
         ({"pairs": "[" * 100_000}, {}, "is damaged: maximum recursion depth"),
-        ({"name": ""}, {}, "its pairs or its name are none"),
-        ({"name": "a + b"}, {}, "its pairs or its name are none"),
+        ({"name": ""}, {}, "its name, '', is no name"),
+        ({"name": "a + b"}, {}, "its name, 'a + b', is no name"),
+        ({"name": "é"}, {}, "its name, 'é', is no name"),
+        ({"name": "x" * 9000}, {}, "…, is no name; it has letters"),
+        ({"name": "unit"}, {}, "its name, 'unit', is the name of a function"),
+        ({}, {"x" * 9000: WIDE}, "is damaged: its arrays are {'"),
         ({}, {"base": WIDE[:3]}, "is damaged: "),
         ({}, {"base": np.ones((16, 1))}, "is damaged: "),
         ({}, {"map": np.ones((3, 3))}, "is damaged: "),
@@ -151,6 +241,24 @@ def test_a_hostile_file_is_refused(
         head.concept("up(sea)", directions=saved)
     assert str(caught.value).startswith(f"{saved}: ")
     assert message in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(saved))
+
+
+@pytest.mark.parametrize("region", ["/etc/passwd", "../secret", "secret.txt"])
+def test_a_saved_direction_names_no_file(
+    head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("../secret", "secret.txt"):
+        Path(name).write_text("root:x\n")
+    path = tmp_path / "it.safetensors"
+    pairs = PairSet("it", "", learned_from=region)
+    save(path, open_space(head), SavedDirection(pairs, "category", Fit(np.zeros(16), np.ones(16))))
+    with pytest.raises(UsageError) as caught:
+        head.direction("it", directions=path)
+    assert f"the region {region!r} is a path" in str(caught.value)
+    assert "root:x" not in str(caught.value)
 
 
 @pytest.mark.parametrize("space", ["logit", "causal"])

@@ -16,11 +16,12 @@ from ..heads.unembedding import Unembedding
 from ..space import DEFAULT_SPACE, Space, open_space
 from .concept import LARGEST, SMALLEST, Concept, unit_vector
 from .direction import Directions
-from .estimators import offset
+from .estimators import Fit, offset
 from .grammar import Argument, Call, Name, Node, NodePair, Sum, parse, spelled
-from .pairs import PairSet, read_pairs
+from .pairs import Names, PairSet, read_pairs
 from .phrase import DEFAULT_PIECES, PIECES, Resolved, resolve, vector_of
 from .saved import is_saved, read
+from .usable import check_given
 
 # N pairs, vectors of width D.
 
@@ -41,7 +42,8 @@ class Composition(TypedDict, total=False):
         that is not one, and the words of a phrase, count.
     directions : str, Path, mapping of str to PairSet, or None
         Directions of one's own, beside the built-in ones: a TOML file, as `read_pairs` reads it, or
-        what it gives; or a ``.safetensors`` file with one that was saved.
+        what it gives; or a ``.safetensors`` file with one that was saved, whose ``pieces`` and
+        ``estimator`` are then taken.
     estimator : str or None
         ``offset``, ``category``, ``ridge`` or ``procrustes``: how directions are learned. Each in
         its own way where it is None.
@@ -108,12 +110,10 @@ class Composer:
             vector is zero.
         """
         walk = _Walk(self, text)
-        node = parse(text, directions=lambda: self.directions.names)
+        node = parse(text, directions=Names(self.directions.given))
         vector_D, terms_norm = walk.vector(node)
-        fit = None
-        if isinstance(node, Call) and node.function in self.directions:
-            fit = self.directions.fit(node.function)
-        return Concept(text, self.space, tuple(walk.resolved), vector_D, terms_norm, fit=fit)
+        resolved, fit = tuple(walk.resolved), self._applied(node)
+        return Concept(text, self.space, resolved, vector_D, terms_norm, fit=fit)
 
     def pairs(self, pairs: Sequence[tuple[Key, float]]) -> Concept:
         """Compose weighted keys, as gensim takes them: names, token ids, or vectors that meet rows.
@@ -132,6 +132,16 @@ class Composer:
         if total is None:
             raise UsageError("there are no pairs; give at least one (key, weight)")
         return total
+
+    def _applied(self, node: Argument) -> Fit | None:
+        """Give the direction that was applied last, to all of a node but for its length."""
+        if isinstance(node, Sum) and len(node.terms) == 1 and node.terms[0][0] > 0:
+            return self._applied(node.terms[0][1])
+        if not isinstance(node, Call):
+            return None
+        if node.function in {"unit", "mean"}:
+            return self._applied(node.arguments[0]) if len(node.arguments) == 1 else None
+        return self.directions.fit(node.function) if node.function in self.directions else None
 
     def _of_key(self, key: Key) -> Concept:
         """Make a concept of a name, a token id or a residual."""
@@ -183,8 +193,8 @@ def composer_of(
     given, saved = read_given(directions), None
     geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
     if isinstance(given, Path):
-        saved = read(given, geometry)
-        given = {saved.pairs.name: saved.pairs}
+        saved = read(given, geometry, pieces=pieces, estimator=estimator)
+        pieces, given = saved.pieces, {saved.pairs.name: saved.pairs}
     known = Directions(head, geometry, pieces, estimator, given, saved)
     return Composer(head, geometry, pieces, known)
 
@@ -195,7 +205,7 @@ def read_given(directions: Given) -> Mapping[str, PairSet] | Path:
     Raises
     ------
     UsageError
-        As in `read_pairs`.
+        As in `read_pairs`, or a mapping holds what is no direction.
 
     Examples
     --------
@@ -205,7 +215,10 @@ def read_given(directions: Given) -> Mapping[str, PairSet] | Path:
     if isinstance(directions, str | Path):
         path = Path(directions)
         return path if is_saved(path) else read_pairs(path)
-    return directions or {}
+    if directions is None:
+        return {}
+    check_given(directions)
+    return directions
 
 
 def of_residual(residual: ArrayLike, *, space: Space, expression: str) -> Concept:
@@ -277,11 +290,10 @@ class _Walk:
         arguments = [part for part in node.arguments if not isinstance(part, NodePair)]
         if node.function == "mean":
             return self._sum(tuple((1 / len(arguments), part) for part in arguments))
-        vector_D, terms_norm = self.vector(arguments[0])
         if node.function == "unit":
-            return unit_vector(vector_D, terms_norm, self._expression, node.column), 1.0
+            return unit_vector(*self.vector(arguments[0]), self._expression, node.column), 1.0
         # A direction is learned from vectors like those of names.
-        base_D, _ = self._like_a_name(vector_D, terms_norm, node.column)
+        base_D = self._end(arguments[0], node.column)
         moved_D = self._composer.directions.fit(node.function)(base_D)
         return self._like_a_name(moved_D, float(norm(moved_D)) + float(norm(base_D)), node.column)
 
@@ -316,16 +328,47 @@ class _Walk:
         if isinstance(first, Name):
             fit = self._composer.directions.fit(first.text)
         else:
-            vectors_N2D = np.array([self._ends(pair, node.column) for pair in node.arguments])
-            count = len(vectors_N2D)
-            fit = offset(vectors_N2D[:, 0], vectors_N2D[:, 1], np.full(count, 1 / count))
+            bases_ND, targets_ND = self._pairs(node)
+            count = len(bases_ND)
+            fit = offset(bases_ND, targets_ND, np.full(count, 1 / count))
         step_D = fit.target_D - fit.base_D
-        return step_D, float(norm(fit.target_D)) + float(norm(fit.base_D))
+        terms_norm = float(norm(fit.target_D)) + float(norm(fit.base_D))
+        unit_vector(step_D, terms_norm, self._expression, node.column)  # refuses one that is zero
+        return step_D, terms_norm
 
-    def _ends(self, pair: Argument, column: int) -> list[NDArray[np.float64]]:
-        """Give the vectors of a pair's base and target."""
-        nodes = (pair.base, pair.target) if isinstance(pair, NodePair) else ()
-        return [self._like_a_name(*self.vector(node), column)[0] for node in nodes]
+    def _pairs(self, node: Call) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the vectors of a direction's bases and targets; refuse pairs that are at odds."""
+        targets: dict[bytes, bytes] = {}
+        vectors: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        for pair in node.arguments:
+            if not isinstance(pair, NodePair):
+                continue
+            base_D, target_D = (self._end(end, pair.column) for end in (pair.base, pair.target))
+            # Refuses a pair without a step.
+            terms_norm = float(norm(base_D)) + float(norm(target_D))
+            unit_vector(target_D - base_D, terms_norm, self._expression, pair.column)
+            base, target = base_D.tobytes(), target_D.tobytes()
+            wrong = None
+            if base in targets:
+                same = targets[base] == target
+                wrong = "it is there before" if same else "its base has another target before"
+            elif targets.get(target) == base:
+                wrong = "it turns a pair before it round"
+            if wrong is not None:
+                raise ExpressionError(
+                    f"{wrong}; leave one of the pairs out",
+                    expression=self._expression,
+                    column=pair.column,
+                )
+            targets[base] = target
+            vectors.append((base_D, target_D))
+        return np.array([base_D for base_D, _ in vectors]), np.array([end for _, end in vectors])
+
+    def _end(self, node: Node, column: int) -> NDArray[np.float64]:
+        """Give the vector of what a direction is learned from or applied to; refuse zero."""
+        vector_D, terms_norm = self.vector(node)
+        unit_D = unit_vector(vector_D, terms_norm, self._expression, column)
+        return unit_D if self._composer.space.kind.unit else vector_D
 
     def _like_a_name(
         self, vector_D: NDArray[np.float64], terms_norm: float, column: int

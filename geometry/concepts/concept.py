@@ -43,7 +43,7 @@ class Concept:
     residual_norm : float or None
         The norm of the residual that it came from, where it came from one.
     fit : Fit or None
-        The direction that was applied last, to all of it.
+        The direction that was applied last, to all of it; a factor above zero changes nothing.
 
     Examples
     --------
@@ -87,6 +87,7 @@ class Concept:
             self.resolved,
             self.vector_D * number,
             terms_norm,
+            fit=self.fit if number > 0 else None,
         )
 
     __rmul__ = __mul__
@@ -113,7 +114,9 @@ class Concept:
             It comes out at zero, which has no direction.
         """
         vector_D = unit_vector(self.vector_D, self.terms_norm, self.expression, 1)
-        return Concept(f"unit({self.expression})", self.space, self.resolved, vector_D, 1.0)
+        return Concept(
+            f"unit({self.expression})", self.space, self.resolved, vector_D, 1.0, fit=self.fit
+        )
 
     def residual(self) -> NDArray[np.float64]:
         """Give the residual of norm 1 that meets the concept, shape (D,).

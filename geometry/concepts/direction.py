@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,23 @@ from ...indexes.store import Arrays, fits
 from ..heads.unembedding import Unembedding
 from ..region import find_region
 from ..space import Space
+from ..tokens.vocabulary import Vocabulary
 from .concept import unit_vector
 from .estimators import ESTIMATORS, Fit
 from .grammar import Name
-from .pairs import EMOJI, FEWEST, Pair, PairSet, find_pairs, library_version, names
+from .pairs import (
+    EMOJI,
+    FEWEST,
+    Names,
+    Pair,
+    PairSet,
+    built_in,
+    find_pairs,
+    library_version,
+    own_estimator,
+)
 from .phrase import DEFAULT_PIECES, resolve, vector_of
+from .regional import ids_of
 from .saved import SavedDirection
 
 # N pairs, vectors of width D; V tokens.
@@ -24,6 +37,7 @@ from .saved import SavedDirection
 _REGIONAL = ("category", "offset")  # the estimators that need no pairs
 _LONGEST = 64  # tokens of a base
 _DRAWN = 20_000  # tokens that stand for those outside a region
+_VERSION = 2  # of what is kept
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,7 @@ class Sample:
     used : tuple of Pair
         The pairs.
     unused : tuple of Unused
-        The pairs that this head has no tokens for.
+        The pairs that this head has no tokens for, or whose tokens teach nothing more.
 
     Examples
     --------
@@ -131,12 +145,12 @@ class Directions:
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a direction of this name."""
-        return name in self.given or name in names()
+        return name in Names(self.given)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all, the user's own first."""
-        return (*self.given, *names())
+        return tuple(Names(self.given))
 
     def pairs(self, name: str) -> PairSet:
         """Find what a direction is learned from."""
@@ -145,16 +159,14 @@ class Directions:
     def estimator_of(self, name: str) -> str:
         """Give the estimator of a direction: the one that was asked for, else its own.
 
-        The emoji of a word is learned as a rotation, a region as a category, and what has few
-        pairs as a mean difference: docs/directions.md has the figures.
+        Raises
+        ------
+        UsageError
+            There is no such direction.
         """
         if self.saved is not None and name == self.saved.pairs.name:
             return self.saved.estimator
-        if self.estimator is not None:
-            return self.estimator
-        if name in self.given:
-            return "offset" if self.given[name].pairs else "category"
-        return "procrustes" if name.startswith(EMOJI) else "offset"
+        return self.estimator or own_estimator(name, self.given)
 
     def sample(self, name: str) -> Sample:
         """Give the vectors of a direction's pairs.
@@ -165,14 +177,17 @@ class Directions:
             There is no such direction, or this head has tokens for too few of its pairs.
         """
         pairs = self.pairs(name)
-        if not pairs.pairs:
-            return _sample_of_region(self.head, self.space, pairs, self.estimator_of(name))
+        if pairs.learned_from is not None:
+            return _sample_of_region(
+                self.head, self.space, name, pairs.learned_from, self.estimator_of(name)
+            )
         sample = sample_of(self.head, self.space, pairs, pieces=self.pieces)
         if len(sample.used) < FEWEST:
             first = sample.unused[0] if sample.unused else None
+            all_of = f"the {len(pairs.pairs)} pairs" if pairs.pairs else "the pairs"
             raise UsageError(
-                f"{self.head.source} has tokens for {len(sample.used)} of the {len(pairs.pairs)} "
-                f"pairs of the direction {name!r}; it takes at least {FEWEST}"
+                f"{self.head.source} has tokens for {len(sample.used)} of {all_of} of the "
+                f"direction {name!r}; it takes at least {FEWEST}"
                 + (f" (of {first.pair.base!r} {first.why})" if first else "")
             )
         return sample
@@ -204,8 +219,8 @@ class Directions:
                 arrays["map"] = np.eye(width) if found.map_DD is None else found.map_DD
             return arrays
 
-        key = (self.space.key, name, self._origin(name), estimator, self.pieces)
-        label = "own" if name in self.given else EMOJI if name.startswith(EMOJI) else name
+        key = (_VERSION, self.space.key, name, self._origin(name), estimator, self.pieces)
+        label = "own" if name in self.given else name if name in built_in() else EMOJI
         kept = self.head.store.arrays(
             f"direction-{label}",
             repr(key),
@@ -216,14 +231,26 @@ class Directions:
             kept["base"], kept["target"], kept.get("map"), float(kept["gain"][0]), key=repr(key)
         )
 
+    def learned(self, name: str) -> SavedDirection:
+        """Give a direction as it is saved.
+
+        Raises
+        ------
+        UsageError
+            As in `sample`.
+        """
+        return SavedDirection(
+            self.pairs(name), self.estimator_of(name), self.fit(name), pieces=self.pieces
+        )
+
     def _origin(self, name: str) -> str:
         """Tell what a direction is learned from apart from everything else."""
-        if name not in self.given and name.startswith(EMOJI):
+        pairs = self.given.get(name) or built_in().get(name)
+        if pairs is None:
             return library_version()  # it names the emoji: no need to load it
-        pairs = self.pairs(name)
-        if pairs.pairs:
+        if pairs.learned_from is None:
             return pairs.digest
-        ids_N = find_region(self.head, pairs.region).ids_N  # a region may be a file, which changes
+        ids_N = ids_of(self.head, pairs.learned_from)  # a region may be a file, which changes
         return hashlib.sha256(ids_N.tobytes()).hexdigest()
 
 
@@ -232,7 +259,8 @@ def sample_of(
 ) -> Sample:
     """Give the vectors of pairs in a space, of those that this head has tokens for.
 
-    A base may be a phrase; a target is one token.
+    A base may be a phrase; a target is one token. A pair without a step, one of the same tokens as
+    a pair before it, and one that turns such a pair round are not used either.
 
     Examples
     --------
@@ -244,17 +272,20 @@ def sample_of(
     >>> len(found.used) + len(found.unused) == len(built_in()["plural"].pairs)
     True
     """
-    bases, base_ids, target_ids, used, unused = [], [], [], [], []
+    bases, used, unused = [], [], []
+    taken: dict[tuple[tuple[int, ...], int], Pair] = {}  # by the tokens of base and target
     for pair in pairs.pairs:
         found = _vector(head, space, pair, pieces)
-        if isinstance(found, str):
-            unused.append(Unused(pair, found))
+        why = found if isinstance(found, str) else _of_no_use(found[1], found[2], taken)
+        if isinstance(found, str) or why is not None:
+            unused.append(Unused(pair, str(why)))
             continue
         base_D, ids, target_id = found
         bases.append(base_D)
-        base_ids.append(ids)
-        target_ids.append(target_id)
+        taken[ids, target_id] = pair
         used.append(pair)
+    base_ids = tuple(ids for ids, _ in taken)
+    target_ids = [target_id for _, target_id in taken]
     target_ids_N = np.array(target_ids, dtype=np.int64)
     targets_ND = space.named(space.place(head.rows.decode(target_ids_N)))
     _, groups_N, counts = np.unique(target_ids_N, return_inverse=True, return_counts=True)
@@ -263,7 +294,7 @@ def sample_of(
         np.array(bases).reshape(len(used), space.width),
         targets_ND,
         weights_N / max(weights_N.sum(), 1.0),
-        tuple(base_ids),
+        base_ids,
         target_ids_N,
         tuple(used),
         tuple(unused),
@@ -277,34 +308,57 @@ def _vector(
     vocabulary = head.vocabulary
     try:
         base = resolve(Name("phrase", pair.base, 1), vocabulary, expression="", pieces=pieces)
-        target_id = pair.target_id
-        if target_id is None:
-            target = resolve(Name("phrase", pair.target, 1), vocabulary, expression="")
-            if len(target.token_ids) > 1:
-                return f"the target {pair.target!r} is {len(target.token_ids)} tokens"
-            target_id = target.token_ids[0]
+        target_id = _target(pair, vocabulary)
+        if isinstance(target_id, str):
+            return target_id
         if len(base.token_ids) > _LONGEST:
             return f"the base is {len(base.token_ids)} tokens, more than {_LONGEST}"
         vector_D, terms_norm = vector_of(head, space, base, pieces=pieces)
-        if space.kind.unit:
-            vector_D = unit_vector(vector_D, terms_norm, pair.base, 1)
+        unit_D = unit_vector(vector_D, terms_norm, pair.base, 1)  # refuses one that is zero
     except ExpressionError as error:
         return error.message
-    return vector_D, base.token_ids, target_id
+    return unit_D if space.kind.unit else vector_D, base.token_ids, target_id
 
 
-def _sample_of_region(head: Unembedding, space: Space, pairs: PairSet, estimator: str) -> Sample:
+def _target(pair: Pair, vocabulary: Vocabulary) -> int | str:
+    """Give a target's token, or why there is none."""
+    if pair.target_id is None:
+        ids = resolve(Name("phrase", pair.target, 1), vocabulary, expression="").token_ids
+        return ids[0] if len(ids) == 1 else f"the target {pair.target!r} is {len(ids)} tokens"
+    if 0 <= pair.target_id < len(vocabulary) and vocabulary.known_V[pair.target_id]:
+        return pair.target_id
+    return f"there is no token #{pair.target_id}; the head has {len(vocabulary):,} rows"
+
+
+def _of_no_use(
+    ids: tuple[int, ...], target_id: int, taken: Mapping[tuple[tuple[int, ...], int], Pair]
+) -> str | None:
+    """Say why nothing more is learned from the tokens of a pair; None where something is."""
+    if ids == (target_id,):
+        return "its base and its target are the same token"
+    if (ids, target_id) in taken:
+        before = taken[ids, target_id]
+        return f"its tokens are those of {before.base!r} and {before.target!r} before"
+    if len(ids) == 1 and ((target_id,), ids[0]) in taken:
+        before = taken[(target_id,), ids[0]]
+        return f"it turns {before.base!r} and {before.target!r} round"
+    return None
+
+
+def _sample_of_region(
+    head: Unembedding, space: Space, name: str, region: str | Path, estimator: str
+) -> Sample:
     """Give the tokens of a region as targets, and tokens outside it as bases."""
     if estimator not in _REGIONAL:
         raise UsageError(
-            f"the direction {pairs.name!r} is that of a region, which {estimator} cannot learn: it "
+            f"the direction {name!r} is that of a region, which {estimator} cannot learn: it "
             f"takes pairs; use {' or '.join(_REGIONAL)}"
         )
-    inside_N = find_region(head, pairs.region).ids_N
+    inside_N = ids_of(head, region)
     outside_N = np.setdiff1d(find_region(head).ids_N, inside_N, assume_unique=True)
     if min(len(inside_N), len(outside_N)) < FEWEST:
         raise UsageError(
-            f"the region {pairs.region!r} of {head.source} has {len(inside_N):,} tokens and leaves "
+            f"the region {str(region)!r} of {head.source} has {len(inside_N):,} tokens and leaves "
             f"{len(outside_N):,}; a direction takes at least {FEWEST} of each"
         )
     count = min(len(inside_N), _DRAWN)

@@ -19,14 +19,15 @@ A hyphenated word is one word; a sign that adds or subtracts stands between spac
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
-from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Tree, UnexpectedInput
 
 from ...errors import ExpressionError
+from .explain import explain, listed
 
 _LONGEST = 10_000  # characters
 _DEEPEST = 50  # brackets in brackets
@@ -54,22 +55,6 @@ EMOJI.3: /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0020-\U000E007F]+/
 %ignore /\s+/
 """
 
-_SPOKEN = {
-    "SIGN": "+, -",
-    "STAR": "*",
-    "SLASH": "/",
-    "NUMBER": "a number",
-    "WORD": "a word",
-    "EMOJI": "an emoji",
-    "PHRASE": "a quoted phrase",
-    "ID": "#id",
-    "FUNCTION": "a function",
-    "LPAR": "(",
-    "RPAR": ")",
-    "COMMA": "a comma",
-    "COLON": ":",
-    "$END": "the end",
-}
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _FUNCTIONS = ("mean", "unit", "token", "direction")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
@@ -131,32 +116,33 @@ class Call:
 
 @dataclass(frozen=True)
 class NodePair:
-    """Two nodes that a direction is learned from.
+    """Two nodes that a direction is learned from, and the column where they start.
 
     Examples
     --------
     >>> pair = parse("direction(man:woman)").arguments[0]
-    >>> pair.base.text, pair.target.text
-    ('man', 'woman')
+    >>> pair.base.text, pair.target.text, pair.column
+    ('man', 'woman', 11)
     """
 
     base: "Node"
     target: "Node"
+    column: int
 
 
 Node = Name | Sum | Call
 Argument = Node | NodePair
 
 
-def parse(expression: str, *, directions: Callable[[], Iterable[str]] | None = None) -> Node:
+def parse(expression: str, *, directions: Collection[str] | None = None) -> Node:
     """Read an expression.
 
     Parameters
     ----------
     expression : str
         What was written.
-    directions : callable, optional
-        Gives the names of directions: another function is refused. Any is taken where it is None.
+    directions : collection of str, optional
+        The names of directions: another function is refused. Any is taken where it is None.
 
     Raises
     ------
@@ -179,7 +165,7 @@ text='man', column=12))))
     try:
         tree = _parser().parse(expression)
     except UnexpectedInput as error:
-        raise _explain(error, expression) from error
+        raise explain(error, expression, _parser()) from error
     node = cast(Node, _node(tree, expression))
     if directions is not None:
         _check_directions(node, directions, expression)
@@ -224,9 +210,7 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", start="sum", regex=True, propagate_positions=True)
 
 
-def _check_directions(
-    node: Argument, directions: Callable[[], Iterable[str]], expression: str
-) -> None:
+def _check_directions(node: Argument, directions: Collection[str], expression: str) -> None:
     """Refuse functions and directions that do not exist."""
     if isinstance(node, NodePair):
         parts: Sequence[Argument] = (node.base, node.target)
@@ -236,19 +220,19 @@ def _check_directions(
         parts = node.arguments if isinstance(node, Call) else ()
     if isinstance(node, Call) and node.function == "direction" and isinstance(parts[0], Name):
         name = parts[0].text
-        if name not in (known := tuple(directions())):
+        if name not in directions:
             raise ExpressionError(
-                f"{name!r} is no direction; the directions are {', '.join(known)}",
+                f"{name!r} is no direction; the directions are {listed(directions)}",
                 expression=expression,
                 column=parts[0].column,
             )
         return
     if isinstance(node, Call) and node.function not in _FUNCTIONS:
         name = node.function
-        if name not in (known := tuple(directions())):
+        if name not in directions:
             raise ExpressionError(
                 f"{name!r} is neither a function ({', '.join(_FUNCTIONS)}) nor a direction "
-                f"({', '.join(known)}); to add what is in brackets, write + before it",
+                f"({listed(directions)}); to add what is in brackets, write + before it",
                 expression=expression,
                 column=node.column,
             )
@@ -278,7 +262,7 @@ def _node(tree: Tree[Token], expression: str, depth: int = 0) -> Argument:
         return _call(tokens[0], nodes, expression)
     if tree.data == "pair":
         base, target = cast(tuple[Node, Node], nodes)
-        return NodePair(base, target)
+        return NodePair(base, target, tree.meta.start_pos + 1)
     if tree.data == "product":
         return _product(cast(list[Token | Node], parts), expression)
     return _sum(cast(list[Token | Node], parts))
@@ -372,28 +356,3 @@ def _sum(parts: Sequence[Token | Node]) -> Node:
         else:
             terms.append((sign, part))
     return terms[0][1] if len(terms) == 1 and terms[0][0] == 1.0 else Sum(tuple(terms))
-
-
-def _explain(error: UnexpectedInput, expression: str) -> ExpressionError:
-    """Say what stands where, and what could."""
-    found, place = "the end", len(expression)
-    if isinstance(error, UnexpectedCharacters):
-        found, place = repr(error.char), error.pos_in_stream  # type: ignore[assignment]
-    elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        found, place = repr(error.token.value), _column(error.token) - 1
-    # Asked of the text before: what the error itself expects is that of like places elsewhere.
-    before = _parser().parse_interactive(expression[:place])
-    before.exhaust_lexer()
-    expected: set[str] = before.accepts()  # type: ignore[no-untyped-call]
-    spoken = [words for name, words in _SPOKEN.items() if name in expected]
-    could = " or ".join([", ".join(spoken[:-1]), spoken[-1]] if len(spoken) > 1 else spoken)
-    hint = ""
-    if expression[place : place + 1] in {'"', "'"} and len(found) == 3:
-        hint = "; its closing quote is missing"
-    elif "SIGN" in expected and "STAR" in expected:
-        hint = "; a phrase of several words stands in quotes"
-    elif expected == {"STAR"}:
-        hint = "; a number that is a name stands in quotes"
-    return ExpressionError(
-        f"{found} cannot stand here; {could} could{hint}", expression=expression, column=place + 1
-    )

@@ -1,34 +1,23 @@
 """What directions are learned from: pairs of names, or a region against the rest."""
 
 import hashlib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
 
 from ...errors import UsageError
 from ...indexes.tensors import is_file
 from ..tokens.vocabulary import Vocabulary
+from .checks import shown
+from .explain import listed
+from .toml_pairs import read_tables
 
 EMOJI = "emoji"
+_EMOJI_ESTIMATOR = "procrustes"  # many pairs: docs/directions.md has the figures
 FEWEST = 4  # pairs or tokens that a direction is learned from
 _FILE_LIMIT = 4 << 20  # bytes
-_MOST = 10_000  # pairs or tokens
-_LONGEST = 200  # characters of a name
-_DOTS = 1000  # in a line
-_SHOWN = 80  # characters of a value in a message
-_KEYS = ("about", "pairs", "region")
-_TOML = re.compile(  # of a text that is TOML: strings, comments, marks, line breaks, the rest
-    r'"""(?:\\.|[^\\])*?"""(?!")|'
-    r"'''.*?'''(?!')|"
-    r'"(?:\\.|[^"\\\n])*"|'
-    r"'[^'\n]*'|#[^\n]*|[\[\]{}=,\n]|[^\s\[\]{}=,#\"']+",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairSet:
-    """What one direction is learned from.
+    """What one direction is learned from: pairs, or a region against the rest.
 
     Attributes
     ----------
@@ -64,9 +53,15 @@ class PairSet:
     about : str
         What it means, for people.
     pairs : tuple of Pair
-        Empty where it is a region against the rest.
+        None of them where it is a region against the rest, or no emoji is one token.
     region : str or None
-        Where the targets lie: what ranks are taken among; None for all tokens.
+        Where the targets of pairs lie: what ranks are taken among; None for all tokens.
+    learned_from : str, Path or None
+        The region that is learned against all other tokens: its name, a script or a pattern as a
+        text, a file of tokens as a `Path`; None where it is learned from pairs.
+    estimator : str or None
+        A key of `ESTIMATORS`: how it is learned where nothing else is asked for. Where it is None,
+        `own_estimator` tells.
 
     Examples
     --------
@@ -76,18 +71,59 @@ class PairSet:
 
     name: str
     about: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...] = ()
     region: str | None = None
+    learned_from: str | Path | None = None
+    estimator: str | None = None
+
+    @property
+    def own_estimator(self) -> str:
+        """How it is learned where nothing else is asked for.
+
+        A region is learned as a category, and few pairs as a mean difference: docs/directions.md
+        has the figures.
+        """
+        return self.estimator or ("offset" if self.learned_from is None else "category")
 
     @property
     def digest(self) -> str:
         """What tells it apart from every other."""
-        return hashlib.sha256(repr((self.pairs, self.region)).encode()).hexdigest()
+        learned = (self.pairs, self.region, self.learned_from)
+        return hashlib.sha256(repr(learned).encode()).hexdigest()
 
     def __repr__(self) -> str:
         """Name it and say of what it is."""
-        of = f"{len(self.pairs)} pairs" if self.pairs else f"the region {self.region}"
+        regional = self.learned_from is not None
+        of = f"the region {self.learned_from}" if regional else f"{len(self.pairs)} pairs"
         return f"PairSet({self.name!r}, {of})"
+
+
+class Names(Collection[str]):
+    """The names of one's own directions and of the built-in ones; languages are loaded last.
+
+    Whether a name is among them is told without the library that names emoji, but for those that
+    begin with ``emoji_``.
+
+    Examples
+    --------
+    >>> "plural" in Names({}), "nosuch" in Names({}), list(Names({}))[:2]
+    (True, False, ['emoji', 'emoji_ar'])
+    """
+
+    def __init__(self, own: Mapping[str, PairSet]) -> None:
+        self._own = own
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a direction of this name."""
+        return name in self._own or name in built_in() or _language(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """Give one's own first."""
+        yield from dict.fromkeys((*self._own, *names()))
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len({*self._own, *names()})
 
 
 @cache
@@ -100,7 +136,7 @@ def built_in() -> Mapping[str, PairSet]:
     True
     """
     text = resources.files(__package__).joinpath("directions.toml").read_text(encoding="utf-8")
-    return _read(text, "directions.toml")
+    return _pair_sets(text, Path("directions.toml"))
 
 
 def names() -> tuple[str, ...]:
@@ -132,11 +168,31 @@ def find_pairs(name: str, vocabulary: Vocabulary, given: Mapping[str, PairSet]) 
         return given[name]
     if name in built_in():
         return built_in()[name]
-    if name in _emoji_names():
-        return emoji_pairs(vocabulary, language=_emoji_names()[name])
-    raise UsageError(
-        f"unknown direction {name!r}; the directions are {', '.join((*given, *names()))}"
-    )
+    language = _language(name)
+    if language is not None:
+        return emoji_pairs(vocabulary, language=language)
+    raise _unknown(name, given)
+
+
+def own_estimator(name: str, given: Mapping[str, PairSet]) -> str:
+    """Give the estimator of a direction, without what it is learned from.
+
+    Raises
+    ------
+    UsageError
+        There is no such direction.
+
+    Examples
+    --------
+    >>> own_estimator("emoji_de", {}), own_estimator("plural", {})
+    ('procrustes', 'offset')
+    """
+    found = given.get(name) or built_in().get(name)
+    if found is not None:
+        return found.own_estimator
+    if _language(name) is None:
+        raise _unknown(name, given)
+    return _EMOJI_ESTIMATOR
 
 
 def emoji_pairs(vocabulary: Vocabulary, *, language: str = "en") -> PairSet:
@@ -164,7 +220,8 @@ def emoji_pairs(vocabulary: Vocabulary, *, language: str = "en") -> PairSet:
         spoken = dict.fromkeys(_spoken(code) for code in codes)
         pairs += [Pair(base, text, id_) for base in spoken if base]
     name = EMOJI if language == "en" else f"{EMOJI}_{language}"
-    return PairSet(name, f"the emoji of what is named ({language})", tuple(pairs), EMOJI)
+    about = f"the emoji of what is named ({language})"
+    return PairSet(name, about, tuple(pairs), EMOJI, estimator=_EMOJI_ESTIMATOR)
 
 
 def read_pairs(path: Path) -> Mapping[str, PairSet]:
@@ -178,6 +235,9 @@ def read_pairs(path: Path) -> Mapping[str, PairSet]:
 
         [greek]
         region = "greek"                         # against all other tokens
+
+    A region is a name, a script, a pattern, or a file of tokens that lies beside this file or
+    below it.
 
     Raises
     ------
@@ -201,146 +261,33 @@ def read_pairs(path: Path) -> Mapping[str, PairSet]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: the directions cannot be read: {error}") from error
-    return _read(text, str(path))
+    return _pair_sets(text, path)
 
 
-def _read(text: str, path: str) -> dict[str, PairSet]:
-    """Read the text of a TOML file of directions."""
-    try:
-        # A key of many parts would take tomllib a time that grows with their square.
-        if any(line.count(".") > _DOTS for line in text.split("\n")):
-            raise UsageError(f"{path}: a line has more than {_DOTS:,} dots; break it")
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number may be too long for Python
-        raise UsageError(f"{path} is no TOML: {error}") from error
-    if not tables:
-        raise UsageError(f"{path} has no direction; a direction is a table such as [colour]")
-    return {name: _Table(path, text, name).pair_set(table) for name, table in tables.items()}
+def _unknown(name: str, given: Mapping[str, PairSet]) -> UsageError:
+    """Say that there is no such direction, and which there are."""
+    return UsageError(f"unknown direction {shown(name)}; the directions are {listed(Names(given))}")
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A table of a TOML file, for errors that name the line and the key."""
-
-    path: str
-    text: str
-    name: str
-
-    def pair_set(self, table: object) -> PairSet:
-        """Check a table and make its pairs."""
-        if not isinstance(table, dict):
-            raise self.wrong("is no table; a direction is a table such as [colour]")
-        if not _is_plain(self.name):
-            raise self.wrong("is no name; it has letters, digits and _, as in [my_colour]")
-        if self.name in {"mean", "unit", "token", "direction"}:
-            raise self.wrong("is the name of a function of expressions; choose another")
-        for key in table:
-            if key not in _KEYS:
-                raise self.wrong(f"is unknown; the keys are {', '.join(_KEYS)}", key)
-        about, region, pairs = table.get("about", ""), table.get("region"), table.get("pairs")
-        if not isinstance(about, str):
-            raise self.wrong(f"is {_shown(about)}; it must be a text", "about")
-        if region is not None and not _is_name(region):
-            raise self.wrong(
-                f"is {_shown(region)}; it must be a text of 1 to {_LONGEST} characters", "region"
-            )
-        if (region is None) == (pairs is None):
-            raise self.wrong("must have either pairs or a region")
-        if pairs is None:
-            return PairSet(self.name, about, (), region)
-        if not isinstance(pairs, list) or not FEWEST <= len(pairs) <= _MOST:
-            found = f"{len(pairs):,} pairs" if isinstance(pairs, list) else _shown(pairs)
-            raise self.wrong(f"is {found}; it must be {FEWEST} to {_MOST:,} pairs", "pairs")
-        return PairSet(self.name, about, tuple(self._pairs(pairs)))
-
-    def _pairs(self, pairs: list[Any]) -> Iterator[Pair]:
-        """Check pairs one by one."""
-        targets: dict[str, str] = {}
-        for place, pair in enumerate(pairs):
-            if not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_name, pair))):
-                raise self.wrong(
-                    f"is {_shown(pair)}; a pair is two texts of 1 to {_LONGEST} characters, as in "
-                    '["cat", "cats"]',
-                    "pairs",
-                    place,
-                )
-            base, target = pair
-            if base == target:
-                raise self.wrong(f"is {pair!r}, which is twice the same", "pairs", place)
-            if base in targets:
-                before = targets[base]
-                how = "is there before" if before == target else f"has the target {before!r} before"
-                raise self.wrong(f"is {pair!r}, but {base!r} {how}; leave one out", "pairs", place)
-            targets[base] = target
-            yield Pair(base, target)
-
-    def wrong(self, message: str, key: str | None = None, member: int | None = None) -> UsageError:
-        """Say what is wrong, where: in the table, at its key, at a member of that."""
-        lines, place = _lines(self.text), (self.name, key, member)
-        named = [self.name] if key is None else [self.name, key]
-        line = next(lines[place[:n]] for n in (3, 2, 1, 0) if place[:n] in lines)
-        names = [name if _is_plain(name) else _shown(name) for name in named]
-        number = "" if member is None else f"[{member}]"
-        return UsageError(f"{self.path}, line {line}: {'.'.join(names)}{number} {message}")
+def _pair_sets(text: str, path: Path) -> dict[str, PairSet]:
+    """Make the pairs of a TOML file's text."""
+    return {
+        name: PairSet(
+            name,
+            table.about,
+            tuple(Pair(base, target) for base, target in table.pairs),
+            learned_from=table.region,
+        )
+        for name, table in read_tables(text, path, fewest=FEWEST).items()
+    }
 
 
-def _lines(text: str) -> dict[tuple[str | int | None, ...], int]:
-    """Give the line of each table, of each of its keys and of each member of a key's list."""
-    lines: dict[tuple[str | int | None, ...], int] = {}
-    table: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()  # of the value that is being read; empty between values
-    named: tuple[str, ...] = ()  # by the table or key that was read last
-    line, start, depth, member = 1, 0, 0, 0
-    for found in _TOML.finditer(text + "\n"):
-        part = found[0]
-        header = "" if path else text[start : found.start()].strip()
-        if path:
-            depth -= part in {"]", "}"}
-            if depth == 1 and part not in {",", "]", "}", "\n"} and part[0] != "#":
-                lines.setdefault((*path, member), line)
-            member += depth == 1 and part == ","
-            depth += part in {"[", "{"}
-            if depth == 0 and part == "\n":
-                path, start = (), found.end()
-        elif part == "=":
-            path, member = (table + _key(header))[:2], 0
-            named = path
-        elif part == "\n" or part[0] == "#":
-            start = found.end()
-            named = table = _key(header.strip("[]")) if header else table
-        lines.setdefault(named[:1], line)
-        lines.setdefault(named, line)
-        line += part.count("\n")
-    return lines
-
-
-def _key(text: str) -> tuple[str, ...]:
-    """Read the first parts of a key such as ``a."b.c"``."""
-    node: Any = tomllib.loads(f"{text} = 0")
-    parts: tuple[str, ...] = ()
-    while isinstance(node, dict) and len(parts) < 2:
-        ((part, node),) = node.items()
-        parts += (part,)
-    return parts
-
-
-def _shown(value: object) -> str:
-    """Write a value of a file in a message, cut where it is long."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number of many digits, tables in tables
-        return f"a {type(value).__name__} too large to show"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _is_plain(name: str) -> bool:
-    """Tell whether a name is one that an expression can call."""
-    return name.isidentifier() and name.isascii()
-
-
-def _is_name(value: object) -> bool:
-    """Tell whether a value can be a name of a pair."""
-    return isinstance(value, str) and value.strip() != "" and len(value) <= _LONGEST
+def _language(name: object) -> str | None:
+    """Give the language of a direction to emoji; the library is asked for that of others alone."""
+    if name == EMOJI:
+        return "en"
+    is_other = isinstance(name, str) and name.startswith(f"{EMOJI}_")
+    return _emoji_names().get(str(name)) if is_other else None
 
 
 @cache

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,15 @@ from ...errors import CheckpointError, UsageError
 from ...indexes.store import atomic_path, fits
 from ...indexes.tensors import TensorFile
 from ..space import Space
+from .checks import cut, shown
 from .estimators import ESTIMATORS, Fit
 from .pairs import Pair, PairSet
+from .phrase import DEFAULT_PIECES, PIECES
+from .usable import fault
 
 _SUFFIX = ".safetensors"
-_KIND = "unembed direction 1"
-_MOST = 20_000  # pairs
+_KIND = "unembed direction 2"
+_SHOWN = 200  # characters of what is wrong with a file
 _LARGEST = 1e40  # of numbers: what is made of three of them has a square within float64
 
 
@@ -37,6 +39,9 @@ class SavedDirection:
         A key of `ESTIMATORS`.
     fit : Fit
         What was learned.
+    pieces : str
+        A key of `PIECES`: how the names of the pairs became vectors, and those that the direction
+        is applied to do.
 
     Examples
     --------
@@ -48,6 +53,7 @@ class SavedDirection:
     pairs: PairSet
     estimator: str
     fit: Fit
+    pieces: str = DEFAULT_PIECES
 
 
 def is_saved(path: Path) -> bool:
@@ -67,7 +73,8 @@ def save(path: Path, space: Space, direction: SavedDirection) -> None:
     Raises
     ------
     UsageError
-        The path does not end in ``.safetensors``, or cannot be written.
+        The path does not end in ``.safetensors``, or cannot be written; what it was learned from
+        is a file, or more or longer than is read again.
 
     Examples
     --------
@@ -83,17 +90,29 @@ def save(path: Path, space: Space, direction: SavedDirection) -> None:
     if not is_saved(path):
         raise UsageError(f"{path}: a direction is saved to a file that ends in {_SUFFIX}")
     fit, pairs = direction.fit, direction.pairs
+    if isinstance(pairs.learned_from, Path):
+        raise UsageError(
+            f"{path}: the direction {pairs.name!r} was learned from the file "
+            f"{str(pairs.learned_from)!r}, and what is saved names no file; name a script or a "
+            "pattern instead"
+        )
+    wrong = fault(pairs)
+    if wrong is not None:
+        raise UsageError(f"{path}: the direction could not be saved: {wrong}")
     arrays = {"base": fit.base_D, "target": fit.target_D, "gain": np.array([fit.gain])}
     if fit.map_DD is not None:
         arrays["map"] = np.ascontiguousarray(fit.map_DD)
     about = {
         "kind": _KIND,
         "space": space.name,
+        "folded": json.dumps(space.folded),
         "head": _digest(space),
         "name": pairs.name,
         "about": pairs.about,
         "estimator": direction.estimator,
+        "pieces": direction.pieces,
         "region": json.dumps(pairs.region),
+        "learned_from": json.dumps(pairs.learned_from),
         "pairs": json.dumps([[pair.base, pair.target, pair.target_id] for pair in pairs.pairs]),
     }
     try:
@@ -103,13 +122,25 @@ def save(path: Path, space: Space, direction: SavedDirection) -> None:
         raise UsageError(f"{path}: the direction could not be saved: {error}") from error
 
 
-def read(path: Path, space: Space) -> SavedDirection:
+def read(
+    path: Path, space: Space, *, pieces: str = DEFAULT_PIECES, estimator: str | None = None
+) -> SavedDirection:
     """Read a direction, which must be of this head and space.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    space : Space
+        Where it was learned.
+    pieces, estimator : str or None
+        What is asked for; the default takes what the direction was learned with.
 
     Raises
     ------
     UsageError
-        The file cannot be read, is no direction, or one of another head or space.
+        The file cannot be read, is no direction, or one of another head, space or folding: says
+        which. It was learned with other ``pieces`` or another ``estimator`` than are asked for.
 
     Examples
     --------
@@ -124,30 +155,57 @@ def read(path: Path, space: Space) -> SavedDirection:
     try:
         file = TensorFile.open(path)
     except CheckpointError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(cut(str(error), longest=len(str(path)) + _SHOWN)) from error
     about = file.metadata
     if about.get("kind") != _KIND:
         raise UsageError(f"{path}: this is no saved direction; unembed direction --save makes one")
-    if about.get("space") != space.name or about.get("head") != _digest(space):
-        raise UsageError(
-            f"{path}: the direction was learned on another head, or in another space "
-            f"({about.get('space', '')!r}) than {space.name}; learn it here"
-        )
-    estimator = about.get("estimator", "")
+    _check_place(path, about, space)
+    learned = about.get("estimator", ""), about.get("pieces", "")
     width = space.width
     shapes: dict[str, tuple[int, ...]] = {"base": (width,), "target": (width,), "gain": (1,)}
     if "map" in file.entries:
         shapes["map"] = (width, width)
     found = {name: file.entries[name].shape for name in file.entries}
-    if found != shapes or estimator not in ESTIMATORS:
-        raise UsageError(f"{path}: the direction is damaged: {found}, {estimator!r}")
+    if found != shapes or learned[0] not in ESTIMATORS or learned[1] not in PIECES:
+        raise UsageError(
+            f"{path}: the direction is damaged: its arrays are {shown(found)}, its estimator "
+            f"{shown(learned[0])}, its pieces {shown(learned[1])}"
+        )
     arrays = {name: file.array(name) for name in file.entries}
     if not fits(arrays, shapes) or any(np.abs(a).max() > _LARGEST for a in arrays.values()):
         raise UsageError(
             f"{path}: the direction is damaged: it holds other than float64 up to {_LARGEST:g}"
         )
     key = hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest()
-    return SavedDirection(_pairs(path, about), estimator, _fit(arrays, key))
+    saved = SavedDirection(_pairs(path, about), learned[0], _fit(arrays, key), learned[1])
+    _check_asked(path, saved, pieces, estimator)
+    return saved
+
+
+def _check_asked(path: Path, saved: SavedDirection, pieces: str, estimator: str | None) -> None:
+    """Refuse to ask in another way with a direction than it was learned."""
+    for what, asked, plain, with_it in (
+        ("pieces", pieces, DEFAULT_PIECES, saved.pieces),
+        ("estimator", estimator, None, saved.estimator),
+    ):
+        if asked not in {plain, with_it}:
+            raise UsageError(
+                f"{path}: the direction {saved.pairs.name!r} was learned with the {what} "
+                f"{with_it}, not {asked}; leave {what} out, or learn it again"
+            )
+
+
+def _check_place(path: Path, about: Mapping[str, str], space: Space) -> None:
+    """Refuse a direction of another head, space or folding, and say which it is."""
+    wrong = []
+    if about.get("head") != _digest(space):
+        wrong.append("on another head")
+    if about.get("space") != space.name:
+        wrong.append(f"in the space {shown(about.get('space', ''))}, not {space.name}")
+    if about.get("folded") != json.dumps(space.folded):
+        wrong.append(f"with the final norm {'not ' if space.folded else ''}folded")
+    if wrong:
+        raise UsageError(f"{path}: the direction was learned {' and '.join(wrong)}; learn it here")
 
 
 def _fit(arrays: Mapping[str, NDArray[np.float64]], key: str) -> Fit:
@@ -157,34 +215,25 @@ def _fit(arrays: Mapping[str, NDArray[np.float64]], key: str) -> Fit:
 
 
 def _digest(space: Space) -> str:
-    """Tell a head and a space from every other."""
-    return hashlib.sha256(space.key.encode()).hexdigest()
+    """Tell a head from every other: what the space's key has before the space's name."""
+    return hashlib.sha256(space.key.rpartition(f", {space.name!r}")[0].encode()).hexdigest()
 
 
 def _pairs(path: Path, about: Mapping[str, str]) -> PairSet:
-    """Check the pairs that a direction was learned from."""
+    """Check what a direction was learned from."""
     try:
-        region, pairs = json.loads(about.get("region", "")), json.loads(about.get("pairs", ""))
+        region, learned_from, pairs = (
+            json.loads(about.get(key, "")) for key in ("region", "learned_from", "pairs")
+        )
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: the direction is damaged: {error}") from error
-    usable = (
-        isinstance(pairs, list)
-        and len(pairs) <= _MOST
-        and all(map(_is_pair, pairs))
-        and (region is None or isinstance(region, str))
-    )
-    name = about.get("name", "")
-    if not usable or not name.isidentifier():
-        raise UsageError(f"{path}: the direction is damaged: its pairs or its name are none")
-    return PairSet(name, about.get("about", ""), tuple(Pair(*pair) for pair in pairs), region)
-
-
-def _is_pair(pair: Any) -> bool:
-    """Tell whether a value is a base, a target and an id or None."""
-    return (
-        isinstance(pair, list)
-        and len(pair) == 3
-        and isinstance(pair[0], str)
-        and isinstance(pair[1], str)
-        and (pair[2] is None or (type(pair[2]) is int and 0 <= pair[2] < 1 << 40))
-    )
+    wrong = "its pairs are no list of a base, a target and an id or null each"
+    if isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 3 for pair in pairs):
+        members = tuple(Pair(*pair) for pair in pairs)
+        found = PairSet(
+            about.get("name", ""), about.get("about", ""), members, region, learned_from
+        )
+        wrong = fault(found) or ""
+    if wrong:
+        raise UsageError(f"{path}: the direction is damaged: {wrong}")
+    return found

@@ -14,7 +14,7 @@ from ...indexes.progress import Progress
 from ...indexes.tensors import is_file
 from ..heads.unembedding import Unembedding
 from ..space import Space
-from .bootstrap import interval
+from .bootstrap import pairs_interval
 from .offsets import MEASURES, answers
 
 # N covered questions a : b = c : d.
@@ -55,21 +55,29 @@ class Accuracy:
     accuracy : float
         The part that is right.
     ci95 : tuple of float
-        Its interval, see `bootstrap.interval`.
+        Its interval, see `bootstrap.pairs_interval`: the pairs of a section are drawn, since the
+        questions are all combinations of few pairs.
 
     Examples
     --------
-    >>> Accuracy.of(np.array([True, False, True, True]))
-    Accuracy(accuracy=0.75, ci95=(0.25, 1.0))
+    >>> right_N, pairs_N2 = np.array([True, False]), np.array([[0, 1], [1, 0]])
+    >>> Accuracy.of(right_N, pairs_N2, np.array([0, 0]))
+    Accuracy(accuracy=0.5, ci95=(0.5, 0.5))
     """
 
     accuracy: float
     ci95: tuple[float, float]
 
     @classmethod
-    def of(cls, right_N: NDArray[np.bool_], *, seed: int = 0) -> "Accuracy":
+    def of(
+        cls,
+        right_N: NDArray[np.bool_],
+        pairs_N2: NDArray[np.int64],
+        sections_P: NDArray[np.int64],
+    ) -> "Accuracy":
         """Sum up which questions were answered right, at least one."""
-        return cls(float(right_N.mean()), interval(right_N.astype(np.float64), seed=seed))
+        right = right_N.astype(np.float64)
+        return cls(float(right_N.mean()), pairs_interval(right, pairs_N2, sections_P))
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as the object that ``--json`` prints."""
@@ -84,19 +92,18 @@ class Section:
     ----------
     n : int
         The covered questions, at least one.
-    cosadd, cosmul : Accuracy
-        By each measure.
+    cosadd, cosmul : float
+        The part that is right by each measure.
 
     Examples
     --------
-    >>> right = Accuracy.of(np.array([True]))
-    >>> Section(1, right, right).n
-    1
+    >>> Section(2, 1.0, 0.5).n
+    2
     """
 
     n: int
-    cosadd: Accuracy
-    cosmul: Accuracy
+    cosadd: float
+    cosmul: float
 
 
 @dataclass(frozen=True)
@@ -125,19 +132,17 @@ class Completion:
         cls,
         right: Mapping[str, NDArray[np.bool_]],
         sections: Mapping[str, Sequence[int]],
-        *,
-        seed: int = 0,
+        pairs_N2: NDArray[np.int64],
+        sections_P: NDArray[np.int64],
     ) -> "Completion":
         """Sum up which questions were answered right by each measure; sections have places."""
-
-        def judged(name: str, chosen: Sequence[int] | slice) -> Accuracy:
-            return Accuracy.of(right[name][chosen], seed=seed)
-
         return cls(
-            judged("cosadd", slice(None)),
-            judged("cosmul", slice(None)),
+            Accuracy.of(right["cosadd"], pairs_N2, sections_P),
+            Accuracy.of(right["cosmul"], pairs_N2, sections_P),
             {
-                section: Section(len(places), judged("cosadd", places), judged("cosmul", places))
+                section: Section(
+                    len(places), *(float(right[name][places].mean()) for name in MEASURES)
+                )
                 for section, places in sections.items()
             },
         )
@@ -150,8 +155,8 @@ class Completion:
             "sections": {
                 name: {
                     "n": section.n,
-                    "cosadd": section.cosadd.accuracy,
-                    "cosmul": section.cosmul.accuracy,
+                    "cosadd": section.cosadd,
+                    "cosmul": section.cosmul,
                 }
                 for name, section in self.sections.items()
             },
@@ -231,7 +236,6 @@ def complete(
     space: Space,
     questions: Sequence[Question],
     *,
-    seed: int = 0,
     progress: Progress | None = None,
 ) -> Analogies:
     """Give how many analogies a head completes, by 3CosAdd and 3CosMul (see `offsets.answers`).
@@ -251,8 +255,6 @@ def complete(
         Where the angles are taken.
     questions : sequence of Question
         As `read_questions` gives them.
-    seed : int
-        Of the intervals.
     progress : callable, optional
         Is told ``(step, done, total)``.
 
@@ -278,13 +280,30 @@ def complete(
     sections: dict[str, list[int]] = {}
     for place, question in enumerate(covered):
         sections.setdefault(questions[question].section, []).append(place)
+    pairs_N2, sections_P = _pairs(ids_N4, sections)
     strict, left_out = (
         Completion.of(
-            {name: answered[name] == ids_N4[:, 3] for name in MEASURES}, sections, seed=seed
+            {name: answered[name] == ids_N4[:, 3] for name in MEASURES},
+            sections,
+            pairs_N2,
+            sections_P,
         )
         for answered in (found.strict, found.spellings_left_out)
     )
     return Analogies(len(covered), len(questions), strict, left_out)
+
+
+def _pairs(
+    ids_N4: NDArray[np.int64], sections: Mapping[str, Sequence[int]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give each question's two pairs by their numbers, and the section of each pair."""
+    section_N = np.empty(len(ids_N4), dtype=np.int64)
+    for number, places in enumerate(sections.values()):
+        section_N[list(places)] = number
+    both = np.concatenate([ids_N4[:, :2], ids_N4[:, 2:]])
+    labelled = np.column_stack([np.tile(section_N, 2), both])
+    pairs, numbers = np.unique(labelled, axis=0, return_inverse=True)
+    return numbers.reshape(2, -1).T, pairs[:, 0]
 
 
 def _of_gensim() -> Path | None:

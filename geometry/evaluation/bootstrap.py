@@ -69,6 +69,54 @@ def interval(
     return _middle(np.concatenate(found))
 
 
+def pairs_interval(
+    values_N: NDArray[np.float64],
+    pairs_N2: NDArray[np.int64],
+    groups_P: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> tuple[float, float]:
+    """Give a 95% bootstrap interval of the mean over questions that are made of two pairs each.
+
+    Questions that share a pair are not independent, so pairs are drawn, with replacement, as many
+    of each group as it has; a question counts as often as its two pairs were drawn together.
+
+    Parameters
+    ----------
+    values_N : ndarray of float64
+        One a question, shape (N,).
+    pairs_N2 : ndarray of int64
+        The two pairs of each question, from 0 to P - 1.
+    groups_P : ndarray of int64
+        The group of each pair.
+    seed, draws : int
+        As in `interval`.
+
+    Examples
+    --------
+    >>> pairs_N2 = np.array([[0, 1], [1, 0]])
+    >>> pairs_interval(np.array([0.0, 1.0]), pairs_N2, np.array([0, 0]))
+    (0.5, 0.5)
+    """
+    rng = np.random.default_rng(seed)
+    sizes = np.bincount(groups_P)
+    places = [np.flatnonzero(groups_P == group) for group in np.flatnonzero(sizes)]
+    found, step = [], max(1, _BLOCK_VALUES // max(len(values_N), len(groups_P)))
+    for start in range(0, draws, step):
+        count = min(step, draws - start)
+        counts_RP = np.zeros((count, len(groups_P)))
+        for chosen in places:
+            even = np.full(len(chosen), 1 / len(chosen))
+            counts_RP[:, chosen] = rng.multinomial(len(chosen), even, size=count)
+        weights_RN = counts_RP[:, pairs_N2[:, 0]] * counts_RP[:, pairs_N2[:, 1]]
+        totals_R = weights_RN.sum(axis=1)
+        drawn_R = totals_R > 0  # of very few pairs none may be drawn together
+        found.append((weights_RN @ values_N)[drawn_R] / totals_R[drawn_R])
+    means = np.concatenate(found)
+    return _middle(means if len(means) else np.array([values_N.mean()]))
+
+
 def auroc(present_N: NDArray[np.float64], absent_N: NDArray[np.float64]) -> float:
     """Give the area under the ROC curve: how often a present one scores above an absent one.
 

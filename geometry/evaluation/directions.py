@@ -209,7 +209,7 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
         if progress is not None:
             progress(f"judging {name}", done, total)
 
-    if not pairs.pairs:
+    if pairs.learned_from is not None:
         inside_N, outside_N = _separated(sample, estimator)
         return replace(
             score,

@@ -37,7 +37,7 @@ def check_figure(path: Path) -> None:
     """
     if path.suffix not in _SUFFIXES:
         raise UsageError(f"{path}: a figure is written as {', '.join(_SUFFIXES)}")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise UsageError(f"{path}: a figure cannot be written there; name a file in a directory")
     try:
         import matplotlib  # noqa: F401

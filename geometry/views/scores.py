@@ -57,7 +57,8 @@ def direction_table(score: DirectionScore) -> Group:
     among = f"the targets in the region {score.region}" if score.region else "all tokens"
     of = f"{score.used:,} of {score.used + len(score.unused):,} pairs"
     asked = "" if len(score.pairs) == score.used else f", asked for {len(score.pairs):,} targets"
-    how = "each left out in turn" if len(score.pairs) <= ALONE else "held out by folds"
+    alone = score.region is None and len(score.pairs) <= ALONE
+    how = "each left out in turn" if alone else "held out by folds"
     parts += [
         _line(f"  {of}{asked}, {how}; rank of the target among {among}"),
         _line(f"  learned       {_figures(score.ranks)}, cosine {score.cosine:.3f}"),
