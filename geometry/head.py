@@ -11,7 +11,7 @@ from ..indexes.progress import Progress
 from .answer import Neighbours
 from .concepts.compose import Composition, composer_of
 from .concepts.concept import Concept, similarity
-from .concepts.saved import SavedDirection, save
+from .concepts.saved import save
 from .evaluation.directions import DirectionScore, judge
 from .evaluation.evaluate import METHODS, Evaluation, evaluate
 from .heads.unembedding import Unembedding
@@ -231,9 +231,7 @@ class Head(Unembedding):
         ' walked'
         """
         composer = composer_of(self, **options)
-        known = composer.directions
-        saved = SavedDirection(known.pairs(name), known.estimator_of(name), known.fit(name))
-        save(Path(path), composer.space, saved)
+        save(Path(path), composer.space, composer.directions.learned(name))
 
     def evaluate(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..indexes.progress import Done, Progress
-from ..indexes.rows import Rows, norm
+from ..indexes.rows import Rows
 from ..indexes.store import Arrays
 from .concepts.estimators import Fit
 from .heads.unembedding import Unembedding
@@ -157,7 +157,7 @@ def hubness_of(
     return hubness_N[_first_equals(rows, ids_N, space.norms_V[ids_N])]
 
 
-def reference_words(head: Unembedding, space: Space) -> NDArray[np.float64]:
+def reference_words(head: Unembedding, space: Space) -> NDArray[np.float32]:
     """Give the words that hubness is measured by as unit vectors of a space, shape (M, D).
 
     Raises
@@ -173,11 +173,11 @@ def reference_words(head: Unembedding, space: Space) -> NDArray[np.float64]:
     >>> reference_words(head, open_space(head, "cosine")).shape
     (20000, 512)
     """
-    return unit_rows(space, head.rows, _words(head)).astype(np.float64)
+    return unit_rows(space, head.rows, _words(head))
 
 
 def mean_cosine(
-    vectors_ND: NDArray[np.float64], words_MD: NDArray[np.float64]
+    vectors_ND: NDArray[np.float64], words_MD: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Give the mean cosine of each vector with the ten words that are nearest to it.
 
@@ -185,7 +185,7 @@ def mean_cosine(
     ----------
     vectors_ND : ndarray of float64
         Shape (N, D), of any length; one that is zero has the cosine 0 with all.
-    words_MD : ndarray of float64
+    words_MD : ndarray of float32
         Shape (M, D), of any length: as `reference_words` gives them, or moved.
 
     Returns
@@ -195,7 +195,7 @@ def mean_cosine(
 
     Examples
     --------
-    >>> mean_cosine(np.array([[2.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 3.0]]))
+    >>> mean_cosine(np.array([[2.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 3.0]], dtype=np.float32))
     array([0.5])
     """
     means_N, units_MD = np.zeros(len(vectors_ND)), _units(words_MD)
@@ -228,10 +228,10 @@ def _words(head: Unembedding) -> NDArray[np.int64]:
     return find_region(head, "words").ids_N[:_WORDS]
 
 
-def _units(vectors_ND: NDArray[np.float64]) -> NDArray[np.float32]:
+def _units(vectors_ND: NDArray[np.floating]) -> NDArray[np.float32]:
     """Bring vectors to norm 1, in float32; zero stays zero."""
-    lengths_N1 = norm(vectors_ND)[:, None]
-    return (vectors_ND / np.where(lengths_N1 > 0, lengths_N1, 1.0)).astype(np.float32)
+    lengths_N = np.sqrt(np.einsum("nd,nd->n", vectors_ND, vectors_ND))
+    return (vectors_ND / np.where(lengths_N > 0, lengths_N, 1.0)[:, None]).astype(np.float32)
 
 
 def _means(cosines_BM: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from ...indexes.progress import Progress
 from ...indexes.rows import norm
 from ..concepts.compose import Composer, composer_of
 from ..concepts.direction import Sample, sample_of
+from ..concepts.estimators import Fit
 from ..concepts.pairs import FEWEST, Pair, emoji_pairs
 from ..concepts.phrase import split_words
 from ..heads.unembedding import Unembedding
@@ -190,13 +191,14 @@ def _scores(
     """Score every name with every emoji, shape (Q, C)."""
     space, bases_QD = composer.space, sample.bases_ND[firsts_Q]
     targets_CD = sample.targets_ND[firsts_Q]
-    words_MD = reference_words(composer.head, space) if method.csls else np.empty((0, space.width))
+    nothing = np.empty((0, space.width), dtype=np.float32)
+    words_MD = reference_words(composer.head, space) if method.csls else nothing
     if method.estimator is None:
         return _nearness(bases_QD, targets_CD, words_MD, csls=method.csls)
     scores_QC = np.empty((len(bases_QD), len(ids_C)))
     count = crossings_of(sample)
     for place, crossing in enumerate(crossings(sample, method.estimator), start=1):
-        moved_MD = crossing.fit(words_MD) if method.csls else words_MD
+        moved_MD = _moved(crossing.fit, words_MD) if method.csls else words_MD
         for pairs_N, targets in crossing.turns:
             asked_Q, answering_C = pairs_N[firsts_Q], np.isin(ids_C, targets)
             scores_QC[np.ix_(asked_Q, answering_C)] = _nearness(
@@ -210,10 +212,18 @@ def _scores(
     return scores_QC
 
 
+def _moved(fit: Fit, words_MD: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take the words along a direction, in the float32 that hubness is measured in."""
+    moved_MD = words_MD - fit.base_D.astype(np.float32)
+    if fit.map_DD is not None:
+        moved_MD @= fit.map_DD.astype(np.float32)
+    return np.float32(fit.gain) * moved_MD + fit.target_D.astype(np.float32)
+
+
 def _nearness(
     queries_QD: NDArray[np.float64],
     targets_CD: NDArray[np.float64],
-    words_MD: NDArray[np.float64],
+    words_MD: NDArray[np.float32],
     *,
     csls: bool,
 ) -> NDArray[np.float64]:
