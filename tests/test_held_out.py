@@ -14,7 +14,7 @@ from unembed.geometry.concepts.direction import Sample
 from unembed.geometry.concepts.estimators import ESTIMATORS
 from unembed.geometry.concepts.pairs import Pair, PairSet
 from unembed.geometry.evaluation.bootstrap import auroc
-from unembed.geometry.evaluation.directions import _mixed, judge
+from unembed.geometry.evaluation.directions import _mixed, _random, judge
 from unembed.geometry.evaluation.held_out import (
     cosines,
     crossings,
@@ -223,9 +223,11 @@ def test_a_direction_is_judged_by_predictions(head: Head, estimator: str) -> Non
     assert [pair.cosine for pair in score.pairs] == cosines_N.tolist()
     assert score.ranks == Ranks.of(wanted_N)
     assert score.cosine == pytest.approx(cosines_N.mean())
+    random = _random(composer, len(sample.used))
+    assert random.bases_ND.shape == sample.bases_ND.shape
     for moved_ND, found, cosine in (
         (sample.bases_ND, score.unmoved, score.unmoved_cosine),
-        (_mixed(sample).fit(estimator)(sample.bases_ND), score.control, score.control_cosine),
+        (random.fit(estimator)(sample.bases_ND), score.control, score.control_cosine),
     ):
         assert found == Ranks.of(ranks(head, composer.space, sample, moved_ND, done=silent))
         assert cosine == pytest.approx(cosines(sample, moved_ND).mean())

@@ -12,6 +12,7 @@ from ...indexes.progress import Done, Progress
 from ..concepts.compose import Composer
 from ..concepts.direction import Sample, Unused
 from ..method import Method
+from ..tokens.kinds import KINDS
 from ..tokens.vocabulary import display
 from .bootstrap import auroc, auroc_interval
 from .held_out import cosines, folds, predictions, ranks
@@ -82,8 +83,8 @@ class DirectionScore:
     unmoved, unmoved_cosine : Ranks, float or None
         The same of the bases themselves, without a direction.
     control, control_cosine : Ranks, float or None
-        The same along a direction that is learned in the same way from as many pairs of the same
-        words, drawn at random.
+        The same along a direction that is learned in the same way from as many pairs of words drawn
+        at random.
     auroc : float or None
         Of a region: how well the projection of tokens that were left out tells them from others.
     auroc_ci95 : tuple of float or None
@@ -220,7 +221,8 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
     asking = _Asking(composer, sample, pairs.region, told)
     learned = asking.learned(estimator)
     unmoved = asking.moved(sample.bases_ND)
-    control = asking.moved(_mixed(sample).fit(estimator)(sample.bases_ND))
+    random = _random(composer, len(sample.used))
+    control = asking.moved(random.fit(estimator)(sample.bases_ND))
     bases_ND, targets_ND = (ends[asking.places_N] for ends in (sample.bases_ND, sample.targets_ND))
     return replace(
         score,
@@ -290,8 +292,26 @@ class _Asking:
         return _Answers(ranks_N, cosines_N)
 
 
+def _random(composer: Composer, count: int) -> Sample:
+    """Draw pairs of words at random: what is learned from them is no direction of anything."""
+    vocabulary = composer.head.vocabulary
+    words_N = np.flatnonzero(vocabulary.kinds_V == KINDS.index("whole-word"))
+    from_N = words_N if len(words_N) else np.flatnonzero(vocabulary.known_V)
+    ids_N = np.random.default_rng(0).choice(from_N, 2 * count)
+    places_ND = composer.space.named(composer.space.place(composer.head.rows.decode(ids_N)))
+    return Sample(
+        places_ND[:count],
+        places_ND[count:],
+        np.full(count, 1 / count),
+        tuple((int(id_),) for id_ in ids_N[:count]),
+        ids_N[count:],
+        (),
+        (),
+    )
+
+
 def _mixed(sample: Sample) -> Sample:
-    """Draw as many pairs from the same bases and targets at random, whatever their parts were."""
+    """Divide the tokens inside and outside at random, as many of each."""
     both_2ND = np.concatenate([sample.bases_ND, sample.targets_ND])
     order = np.random.default_rng(0).permutation(len(both_2ND))
     half = len(both_2ND) // 2

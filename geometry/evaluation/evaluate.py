@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 METHODS = ("plain", "procrustes+csls")
+OF_METHODS = ("emoji", "presence")  # parts that differ by method; the others are of a space
 _ENOUGH = 30  # emoji that a choice of method may rest on
 _MOST = 100  # spaces times methods
 SCHEMA = 1
@@ -308,6 +309,26 @@ def evaluate(
             )
             for place, (method, retrieval) in enumerate(zip(chosen, retrieved, strict=True))
         ]
+    return found
+
+
+def figures_once(evaluations: Sequence[Evaluation]) -> list[list[dict[str, Any]]]:
+    """Give the figures of each evaluation, what belongs to a space with its first one alone.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> one, other = unembed.open_head("demo-bytes").evaluate(methods=["plain", "csls"])
+    >>> len(figures_once([one, other])[1]) < len(other.figures())
+    True
+    """
+    found, spaces = [], set()
+    for evaluation in evaluations:
+        rows = evaluation.figures()
+        if evaluation.space in spaces:
+            rows = [row for row in rows if row["part"] in OF_METHODS]
+        spaces.add(evaluation.space)
+        found.append(rows)
     return found
 
 

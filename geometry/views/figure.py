@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import MissingExtraError, UsageError
 from ...indexes.store import atomic_path
-from ..evaluation.evaluate import Evaluation
+from ..evaluation.evaluate import Evaluation, figures_once
 from ..tokens.vocabulary import display
 
 # By suffix, what a file would say of the day or the library.
@@ -75,7 +75,7 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figures = [found.figures() for found in evaluations]
+    figures = figures_once(evaluations)
     parts: dict[str, list[str]] = {row["part"]: [] for rows in figures for row in rows}
     for rows in figures:
         for row in rows:

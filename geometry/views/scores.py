@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..evaluation.directions import DirectionScore, PairScore
-from ..evaluation.evaluate import Evaluation
+from ..evaluation.evaluate import Evaluation, figures_once
 from ..evaluation.held_out import ALONE
 from ..evaluation.ranks import Ranks
 from ..tokens.vocabulary import display
@@ -19,7 +19,6 @@ _WORST = 10
 _STRIP = (-0.5, 1.5)
 _CELLS = 60
 _BARS = " ▁▂▃▄▅▆▇█"
-_OF_METHODS = ("emoji", "presence")
 
 
 def direction_table(score: DirectionScore) -> Group:
@@ -101,35 +100,30 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> Group:
     >>> print(evaluation_table(found).renderables[0])
     demo-bytes: how far answers can be trusted; 95% bootstrap intervals
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column, least in (("", None), ("of", None), ("figure", len("precision"))):
-        table.add_column(column, min_width=least)
-    table.add_column("n", justify="right")
     rows: dict[tuple[str, str, str], dict[int, str]] = {}
     counts: dict[tuple[str, str, str], int] = {}
-    for place, found in enumerate(evaluations):
-        spaces_before = {before.space for before in evaluations[:place]}
-        best = " *" if found.best else ""
-        table.add_column(f"{found.space}\n{found.method}{best}", no_wrap=True)
-        for row in found.figures():
-            key = (row["part"], row["of"], row["figure"])
-            if row["part"] not in _OF_METHODS and found.space in spaces_before:
-                continue  # it is that of the space, whatever the method
+    for place, figures in enumerate(figures_once(evaluations)):
+        for row in figures:
+            key = (row["part"], display(row["of"]), row["figure"].replace("_", " "))
             cell = f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
             rows.setdefault(key, {})[place] = cell
             counts[key] = row["n"]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for at, column in enumerate(("", "of", "figure")):
+        # As wide as it is: a narrow terminal breaks lines sooner than words.
+        table.add_column(column, min_width=max((len(key[at]) for key in rows), default=0))
+    table.add_column("n", justify="right")
+    for found in evaluations:
+        best = " *" if found.best else ""
+        table.add_column(f"{found.space}\n{found.method}{best}", no_wrap=True)
     before = None
     parts = list(dict.fromkeys(part for part, _, _ in rows))
     for key, cells in sorted(rows.items(), key=lambda row: parts.index(row[0][0])):
-        part = key[0] if key[0] != before else ""
-        table.add_row(
-            part,
-            Text(display(key[1])),
-            key[2].replace("_", " "),
-            f"{counts[key]:,}",
-            *(cells.get(place, "") for place in range(len(evaluations))),
-        )
-        before = key[0]
+        part, of, figure = key
+        values = (cells.get(place, "") for place in range(len(evaluations)))
+        shown = part if part != before else ""
+        table.add_row(shown, Text(of), figure, f"{counts[key]:,}", *values)
+        before = part
     source = evaluations[0].source if evaluations else ""
     return Group(
         _line(f"{source}: how far answers can be trusted; 95% bootstrap intervals"),
