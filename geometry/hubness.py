@@ -142,7 +142,7 @@ def hubness_of(
     2 2
     >>> both = hubness_of(space, head.rows, ids_N, words_MD, done=lambda done, total: None)
     >>> alone.round(4), both.round(4)
-    (array([0.2768, 0.2768]), array([0.6384, 0.6384]))
+    (array([0.5061, 0.5061]), array([0.753, 0.753]))
     """
     hubness_N = np.zeros(len(ids_N))
     for start in range(0, len(ids_N) if len(words_MD) else 0, _BLOCK):

@@ -171,7 +171,7 @@ def retrieve_targets(
     >>> composer = composer_of(unembed.open_head("demo-bytes"))
     >>> sample = composer.directions.sample("emoji_de")
     >>> retrieve_targets(composer, sample, Method()).names[0].base
-    'Gesicht mit Freudentränen'
+    'musiknote'
     """
     # The official name comes first of an emoji's.
     target_ids_C, firsts_Q = np.unique(sample.target_ids_N, return_index=True)

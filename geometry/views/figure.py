@@ -104,6 +104,11 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
             title=f"{source}: how far answers can be trusted (95% intervals)",
             title_fontsize=10,
         )
+        # The layout's solver may be off in the last bit, and ids in an SVG are made of places.
+        drawn.draw_without_rendering()
+        drawn.set_layout_engine("none")
+        for axes in grid[:, 0]:
+            axes.set_position([round(part, 6) for part in axes.get_position().bounds])
         try:
             with atomic_path(path) as temporary:
                 kind = path.suffix[1:]
