@@ -12,7 +12,7 @@ from ..indexes.exact import Measure
 from ..indexes.faiss import MappedIndex
 from ..indexes.rows import Rows, norm
 from .concepts.compose import Composer
-from .concepts.grammar import Name, Sum, parse
+from .concepts.grammar import Name, Sum, parse, quoted
 
 # N rows; K best.
 
@@ -200,8 +200,8 @@ def _written(name: Name) -> str:
         return name.text
     if name.kind == "id":
         return f"#{name.text}"
-    quoted = '"' + name.text.replace("\\", r"\\").replace('"', r"\"") + '"'
-    return quoted if name.kind == "phrase" else f"token({quoted})"
+    phrase = quoted(name.text)
+    return phrase if name.kind == "phrase" else f"token({phrase})"
 
 
 def _bounded(

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtraError
 from .concepts.phrase import Resolved
+from .frames import arrow_of, pandas_of
 from .tokens.vocabulary import display
 
 if TYPE_CHECKING:
@@ -136,11 +136,7 @@ class Neighbours:
         MissingExtraError
             pyarrow is not installed.
         """
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise MissingExtraError("an Arrow table (pyarrow)", extra="tables") from error
-        return pyarrow.Table.from_pylist([asdict(near) for near in self.neighbours])
+        return arrow_of([asdict(near) for near in self.neighbours])
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Give the neighbours as a data frame, a row each.
@@ -150,11 +146,7 @@ class Neighbours:
         MissingExtraError
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise MissingExtraError("a data frame (pandas)", extra="tables") from error
-        return pandas.DataFrame([asdict(near) for near in self.neighbours])
+        return pandas_of([asdict(near) for near in self.neighbours])
 
     def __repr__(self) -> str:
         """Name the question and its first answers."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,15 @@ from .answer import Neighbours
 from .concepts.compose import Composition, composer_of
 from .concepts.concept import Concept, similarity
 from .concepts.saved import save
-from .evaluation.directions import DirectionScore, judge
-from .evaluation.evaluate import METHODS, Evaluation, evaluate
 from .heads.unembedding import Unembedding
 from .info import Info, describe
+from .method import METHODS
 from .neighbours import Options, Query, as_concept, nearest
 from .space import DEFAULT_SPACE
+
+if TYPE_CHECKING:
+    from .evaluation.directions import DirectionScore
+    from .evaluation.evaluate import Evaluation
 
 # Rows of width D.
 
@@ -176,7 +179,7 @@ class Head(Unembedding):
         composer = composer_of(self, **options)
         return similarity(as_concept(composer, one), as_concept(composer, other))
 
-    def direction(self, name: str, **options: Unpack[Composition]) -> DirectionScore:
+    def direction(self, name: str, **options: Unpack[Composition]) -> "DirectionScore":
         """Judge a direction: each pair left out in turn, beside the same words paired at random.
 
         Parameters
@@ -198,6 +201,8 @@ class Head(Unembedding):
         >>> unembed.open_head("demo").direction("past").estimator
         'offset'
         """
+        from .evaluation.directions import judge  # a query needs none of it
+
         return judge(composer_of(self, **options), name, progress=options.get("progress"))
 
     def direction_names(self, **options: Unpack[Composition]) -> tuple[str, ...]:
@@ -240,7 +245,7 @@ class Head(Unembedding):
         methods: Sequence[str] = METHODS,
         questions: str | Path | None = None,
         progress: Progress | None = None,
-    ) -> list[Evaluation]:
+    ) -> "list[Evaluation]":
         """Measure how far answers can be trusted, in each space by each method.
 
         Parameters
@@ -260,6 +265,8 @@ class Head(Unembedding):
         >>> found.pieces.weightings["rarity"].mrr > found.pieces.weightings["mean"].mrr
         True
         """
+        from .evaluation.evaluate import evaluate
+
         return evaluate(
             self, spaces=spaces, methods=methods, questions=questions, progress=progress
         )

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..indexes.progress import Done, Progress
+from ..indexes.progress import Done, Progress, step_of
 from ..indexes.rows import Rows
 from ..indexes.store import Arrays
 from .concepts.estimators import Fit
@@ -75,9 +75,7 @@ def hubness(
     """
     words_M = _words(head)
 
-    def told(done: int, total: int) -> None:
-        if progress is not None:
-            progress("measuring hubs", done, total)
+    told = step_of(progress, "measuring hubs")
 
     def build() -> Arrays:
         words_MD = unit_rows(space, head.rows, words_M)

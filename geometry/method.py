@@ -11,6 +11,7 @@ from .concepts.phrase import DEFAULT_PIECES, PIECES
 from .heads.unembedding import Unembedding
 
 BEST = "best"
+METHODS = ("plain", "procrustes+csls")  # that an evaluation compares
 _PLAIN = "plain"
 _NAME = "best-method"
 _LONGEST = 100  # bytes of a method that is kept

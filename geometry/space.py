@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..indexes import exact
 from ..indexes.moments import Fold, fit_norms, mapped_norms, mean
-from ..indexes.progress import Done, Progress
+from ..indexes.progress import Done, Progress, step_of
 from ..indexes.rows import norm
 from ..indexes.shrinkage import Shrinkage, inverse_root, spectrum
 from ..indexes.store import Arrays, fits
@@ -314,20 +314,25 @@ def _derived(head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | 
     if kind.whitened:
         shapes["map"] = (width, width)
 
-    def told(step: str) -> Done:
-        return lambda done, total: progress(step, done, total) if progress is not None else None
-
     def build() -> Arrays:
         known_N = np.flatnonzero(head.vocabulary.known_V)
         arrays = {"mean": np.zeros(width)}
         if kind.whitened:
             arrays["mean"], arrays["map"] = _whitening(
-                head, asked, fold, key=repr(of), done=told("taking the covariance of rows")
+                head,
+                asked,
+                fold,
+                key=repr(of),
+                done=step_of(progress, "taking the covariance of rows"),
             )
         elif kind.centred:
             arrays["mean"] = fold(mean(head.rows, known_N))
         arrays["norms"] = mapped_norms(
-            head.rows, fold, arrays["mean"], arrays.get("map"), done=told("measuring rows")
+            head.rows,
+            fold,
+            arrays["mean"],
+            arrays.get("map"),
+            done=step_of(progress, "measuring rows"),
         )
         arrays["fit"] = fit_norms(head.rows, arrays["norms"], known_N)
         arrays["fitted"] = exact.products(head.rows, arrays["fit"], np.arange(count))

@@ -19,6 +19,7 @@ LEVELS = [
     ("geometry.heads",),
     ("geometry.space", "geometry.region"),
     ("geometry.concepts",),
+    ("geometry.frames",),
     ("geometry.answer", "geometry.sampler", "geometry.info", "geometry.hubness", "geometry.method"),
     ("geometry.analogy",),
     ("geometry.search",),

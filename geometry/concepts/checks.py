@@ -3,7 +3,7 @@
 LONGEST = 200  # characters of a name
 ABOUT = 1000  # characters of what a direction means
 SHOWN = 80  # characters of a value in a message
-_FUNCTIONS = ("mean", "unit", "token", "direction")
+FUNCTIONS = ("mean", "unit", "token", "direction")
 
 
 def name_fault(name: object) -> str | None:
@@ -16,7 +16,7 @@ def name_fault(name: object) -> str | None:
     """
     if not isinstance(name, str) or not is_plain(name):
         return f"is no name; it has letters, digits and _, at most {LONGEST}, as in my_colour"
-    if name in _FUNCTIONS:
+    if name in FUNCTIONS:
         return "is the name of a function of expressions; choose another"
     return None
 

@@ -135,6 +135,7 @@ class Directions:
     estimator: str | None = None
     given: Mapping[str, PairSet] = field(default_factory=dict)
     saved: SavedDirection | None = None
+    _fits: dict[str, Fit] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse an unknown estimator."""
@@ -202,6 +203,12 @@ class Directions:
         """
         if self.saved is not None and name == self.saved.pairs.name:
             return self.saved.fit
+        if name not in self._fits:
+            self._fits[name] = self._kept(name)
+        return self._fits[name]
+
+    def _kept(self, name: str) -> Fit:
+        """Read a map from the store, which checks all of it, or learn it."""
         estimator, width = self.estimator_of(name), self.space.width
         shapes: dict[str, tuple[int, ...]] = {"base": (width,), "target": (width,), "gain": (1,)}
         if estimator in {"ridge", "procrustes"}:

@@ -27,6 +27,7 @@ from typing import cast
 from lark import Lark, Token, Tree, UnexpectedInput
 
 from ...errors import ExpressionError
+from .checks import FUNCTIONS
 from .explain import explain, listed
 
 _LONGEST = 10_000  # characters
@@ -56,7 +57,6 @@ EMOJI.3: /\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0020-\U000E007F]+/
 """
 
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
-_FUNCTIONS = ("mean", "unit", "token", "direction")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -201,6 +201,17 @@ def spelled(text: str) -> str:
         node = None
     if isinstance(node, Name) and node.text == text:
         return text
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """Write a phrase as an expression: in quotes, its own quotes escaped.
+
+    Examples
+    --------
+    >>> quoted("hot dog")
+    '"hot dog"'
+    """
     return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
@@ -227,11 +238,11 @@ def _check_directions(node: Argument, directions: Collection[str], expression: s
                 column=parts[0].column,
             )
         return
-    if isinstance(node, Call) and node.function not in _FUNCTIONS:
+    if isinstance(node, Call) and node.function not in FUNCTIONS:
         name = node.function
         if name not in directions:
             raise ExpressionError(
-                f"{name!r} is neither a function ({', '.join(_FUNCTIONS)}) nor a direction "
+                f"{name!r} is neither a function ({', '.join(FUNCTIONS)}) nor a direction "
                 f"({listed(directions)}); to add what is in brackets, write + before it",
                 expression=expression,
                 column=node.column,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtraError, UsageError
-from ...indexes.progress import Done, Progress
+from ...errors import UsageError
+from ...indexes.progress import Done, Progress, step_of
 from ..concepts.compose import Composer
 from ..concepts.direction import Sample, Unused
+from ..frames import arrow_of, pandas_of
 from ..method import Method
 from ..tokens.kinds import KINDS
 from ..tokens.vocabulary import display
@@ -131,11 +132,7 @@ class DirectionScore:
         MissingExtraError
             pyarrow is not installed.
         """
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise MissingExtraError("an Arrow table (pyarrow)", extra="tables") from error
-        return pyarrow.Table.from_pylist([asdict(pair) for pair in self.pairs])
+        return arrow_of([asdict(pair) for pair in self.pairs])
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Give the pairs as a data frame, a row each.
@@ -145,11 +142,7 @@ class DirectionScore:
         MissingExtraError
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise MissingExtraError("a data frame (pandas)", extra="tables") from error
-        return pandas.DataFrame([asdict(pair) for pair in self.pairs])
+        return pandas_of([asdict(pair) for pair in self.pairs])
 
     def __repr__(self) -> str:
         """Name the direction and its figures."""
@@ -205,11 +198,7 @@ def judge(composer: Composer, name: str, *, progress: Progress | None = None) ->
         len(sample.target_ids_N),
         unused=sample.unused,
     )
-
-    def told(done: int, total: int) -> None:
-        if progress is not None:
-            progress(f"judging {name}", done, total)
-
+    told = step_of(progress, f"judging {name}")
     if pairs.learned_from is not None:
         inside_N, outside_N = _separated(sample, estimator)
         return replace(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtraError, UsageError
+from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..concepts.compose import composer_of
 from ..concepts.pairs import EMOJI, built_in
+from ..frames import arrow_of, pandas_of
 from ..heads.unembedding import Unembedding
-from ..method import Method, keep_best
+from ..method import METHODS, Method, keep_best
 from ..space import DEFAULT_SPACE, check_space
 from .analogies import Analogies, complete, read_questions
 from .directions import DirectionScore, judge
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-METHODS = ("plain", "procrustes+csls")
 OF_METHODS = ("emoji", "presence")  # parts that differ by method; the others are of a space
 _ENOUGH = 30  # emoji that a choice of method may rest on
 _MOST = 100  # spaces times methods
@@ -194,11 +194,7 @@ class Evaluation:
         MissingExtraError
             pyarrow is not installed.
         """
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise MissingExtraError("an Arrow table (pyarrow)", extra="tables") from error
-        return pyarrow.Table.from_pylist(self.figures())
+        return arrow_of(self.figures())
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Give the figures as a data frame, a row each.
@@ -208,11 +204,7 @@ class Evaluation:
         MissingExtraError
             pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise MissingExtraError("a data frame (pandas)", extra="tables") from error
-        return pandas.DataFrame(self.figures())
+        return pandas_of(self.figures())
 
     def __repr__(self) -> str:
         """Name what was evaluated."""

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...indexes.progress import Progress
+from ...indexes.progress import Progress, step_of
 from ..heads.unembedding import Unembedding
 from ..space import Space
 from ..tokens.vocabulary import Vocabulary
@@ -257,11 +257,7 @@ class _Search:
 
     def run(self, progress: Progress | None) -> None:
         """Keep the rows that may be answers."""
-
-        def told(done: int, total: int) -> None:
-            if progress is not None:
-                progress("completing analogies", done, total)
-
+        told = step_of(progress, "completing analogies")
         for block in self._cosines.blocks(done=told):
             for name in MEASURES:
                 self._scan(_Tables.of(name, block))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...indexes.batch import ranks_each
 from ...indexes.exact import Measure
-from ...indexes.progress import Done, Progress
+from ...indexes.progress import Progress, step_of
 from ..concepts.phrase import PIECES
 from ..heads.unembedding import Unembedding
 from ..space import Space
@@ -245,10 +245,6 @@ def ranks_of(
     >>> ranks_of(head, open_space(head), {whole: tuple(parts)})["first"]
     array([2])
     """
-
-    def told(step: str) -> Done:
-        return lambda done, total: progress(step, done, total) if progress is not None else None
-
     return {
         name: ranks_each(
             head.rows,
@@ -257,7 +253,7 @@ def ranks_of(
             lengths_V=head.norms_V,
             among_N=np.flatnonzero(head.vocabulary.known_V),
             excluded=[np.array(ids) for ids in pieces.values()],
-            done=told(f"ranking words by the {name} of their pieces"),
+            done=step_of(progress, f"ranking words by the {name} of their pieces"),
         )
         for name in WEIGHTINGS
     }

@@ -7,7 +7,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from ...indexes.progress import Progress
+from ...indexes.progress import Progress, step_of
 from ...indexes.rows import norm
 from ..concepts.compose import Composer, composer_of
 from ..concepts.direction import Sample, sample_of
@@ -196,7 +196,7 @@ def _scores(
     if method.estimator is None:
         return _nearness(bases_QD, targets_CD, words_MD, csls=method.csls)
     scores_QC = np.empty((len(bases_QD), len(ids_C)))
-    count = crossings_of(sample)
+    count, told = crossings_of(sample), step_of(progress, f"asking for emoji: {method}")
     for place, crossing in enumerate(crossings(sample, method.estimator), start=1):
         moved_MD = _moved(crossing.fit, words_MD) if method.csls else words_MD
         for pairs_N, targets in crossing.turns:
@@ -207,8 +207,7 @@ def _scores(
                 moved_MD,
                 csls=method.csls,
             )
-        if progress is not None:
-            progress(f"asking for emoji: {method}", place, count)
+        told(place, count)
     return scores_QC
 
 

@@ -13,6 +13,7 @@ from ..evaluation.evaluate import Evaluation, figures_once
 from ..evaluation.held_out import ALONE
 from ..evaluation.ranks import Ranks
 from ..tokens.vocabulary import display
+from .table import line_of
 
 _SHOWN = 20  # pairs; of more the worst
 _WORST = 10
@@ -43,14 +44,14 @@ def direction_table(score: DirectionScore) -> Group:
     """
     about = f": {score.about}" if score.about else ""
     where = f"{score.source}, {score.space} space, learned as {score.estimator}"
-    parts: list[RenderableType] = [_line(f"{score.name}{about}; {where}")]
+    parts: list[RenderableType] = [line_of(f"{score.name}{about}; {where}")]
     if score.ranks is None or score.unmoved is None or score.control is None:
         low, high = score.auroc_ci95 or (0.0, 0.0)
         figure = f"{score.auroc:.3f} ({low:.3f} to {high:.3f})"
         parts += [
-            _line(f"  {score.used:,} tokens, held out by folds, against as many of the others"),
-            _line(f"  AUROC of their projection       {figure}"),
-            _line(f"  as many tokens drawn at random  {score.control_auroc:.3f}"),
+            line_of(f"  {score.used:,} tokens, held out by folds, against as many of the others"),
+            line_of(f"  AUROC of their projection       {figure}"),
+            line_of(f"  as many tokens drawn at random  {score.control_auroc:.3f}"),
         ]
         return Group(*parts)
     among = f"the targets in the region {score.region}" if score.region else "all tokens"
@@ -59,24 +60,24 @@ def direction_table(score: DirectionScore) -> Group:
     alone = score.region is None and len(score.pairs) <= ALONE
     how = "each left out in turn" if alone else "held out by folds"
     parts += [
-        _line(f"  {of}{asked}, {how}; rank of the target among {among}"),
-        _line(f"  learned       {_figures(score.ranks)}, cosine {score.cosine:.3f}"),
-        _line(f"  no direction  {_figures(score.unmoved)}, cosine {score.unmoved_cosine:.3f}"),
-        _line(f"  random pairs  {_figures(score.control)}, cosine {score.control_cosine:.3f}"),
+        line_of(f"  {of}{asked}, {how}; rank of the target among {among}"),
+        line_of(f"  learned       {_figures(score.ranks)}, cosine {score.cosine:.3f}"),
+        line_of(f"  no direction  {_figures(score.unmoved)}, cosine {score.unmoved_cosine:.3f}"),
+        line_of(f"  random pairs  {_figures(score.control)}, cosine {score.control_cosine:.3f}"),
         Text(""),
         *_strips(score.pairs),
         Text(""),
         _pairs_table(score.pairs),
     ]
     if len(score.pairs) > _SHOWN:
-        parts.append(_line(f"the {_WORST} worst of {len(score.pairs)}"))
+        parts.append(line_of(f"the {_WORST} worst of {len(score.pairs)}"))
     if score.unused:
         were = "pair was" if len(score.unused) == 1 else "pairs were"
-        parts.append(_line(f"{len(score.unused)} {were} not used:"))
+        parts.append(line_of(f"{len(score.unused)} {were} not used:"))
         shown = score.unused[:_WORST]
-        parts += [_line(f"  {one.pair.base} → {one.pair.target}: {one.why}") for one in shown]
+        parts += [line_of(f"  {one.pair.base} → {one.pair.target}: {one.why}") for one in shown]
         if len(score.unused) > len(shown):
-            parts.append(_line(f"  and {len(score.unused) - len(shown)} more"))
+            parts.append(line_of(f"  and {len(score.unused) - len(shown)} more"))
     return Group(*parts)
 
 
@@ -126,15 +127,10 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> Group:
         before = part
     source = evaluations[0].source if evaluations else ""
     return Group(
-        _line(f"{source}: how far answers can be trusted; 95% bootstrap intervals"),
+        line_of(f"{source}: how far answers can be trusted; 95% bootstrap intervals"),
         table,
-        _line("* the best method in its space, kept for --method best"),
+        line_of("* the best method in its space, kept for --method best"),
     )
-
-
-def _line(text: str) -> Text:
-    """Give a line that is never broken."""
-    return Text(display(text), no_wrap=True, overflow="ignore")
 
 
 def _figures(ranks: Ranks) -> str:
@@ -157,11 +153,11 @@ def _strips(pairs: Sequence[PairScore]) -> list[RenderableType]:
         inside = np.clip(np.array(values), low, np.nextafter(high, low))
         counts, _ = np.histogram(inside, bins=_CELLS, range=_STRIP)
         levels = np.ceil(counts * (len(_BARS) - 1) / max(counts.max(), 1)).astype(int)
-        parts.append(_line(f"  {name:<8}│{''.join(_BARS[level] for level in levels)}│"))
+        parts.append(line_of(f"  {name:<8}│{''.join(_BARS[level] for level in levels)}│"))
     zero, one = (round((at - low) / (high - low) * _CELLS) for at in (0.0, 1.0))
     scale = [" "] * (_CELLS + 1)
     scale[zero], scale[one] = "0", "1"
-    parts.append(_line(f"  {'':<8} {''.join(scale)}".rstrip()))
+    parts.append(line_of(f"  {'':<8} {''.join(scale)}".rstrip()))
     return parts
 
 

@@ -43,15 +43,21 @@ def neighbours_table(answer: Neighbours, vocabulary: Vocabulary) -> Group:
     if answer.resolved:
         lines.append("  " + ", ".join(_reading(name) for name in answer.resolved))
     lines.append(f"  {_snap(answer)}")
-    parts: list[RenderableType] = [_line(line) for line in lines]
+    parts: list[RenderableType] = [line_of(line) for line in lines]
     parts.append(_table(answer.neighbours, vocabulary))
     if answer.tracked:
         parts += [Text("tracked:"), _table(answer.tracked, vocabulary)]
     return Group(*parts)
 
 
-def _line(text: str) -> Text:
-    """Give a line that is never broken."""
+def line_of(text: str) -> Text:
+    """Give a line that is never broken, with nothing in it that harms a terminal.
+
+    Examples
+    --------
+    >>> line_of("sea").no_wrap
+    True
+    """
     return Text(display(text), no_wrap=True, overflow="ignore")
 
 
@@ -115,7 +121,7 @@ def info_table(info: Info) -> Group:
     >>> print(info_table(unembed.open_head("demo").info()).renderables[0])
     source        demo
     """
-    lines = [_line(f"{name:<14}{value}") for name, value in info.facts()]
+    lines = [line_of(f"{name:<14}{value}") for name, value in info.facts()]
     return Group(*lines, Text(""), entries_table(info.cache))
 
 
