@@ -9,6 +9,7 @@ from io import TextIOWrapper
 import click
 
 from . import __version__
+from .commands.audit import audit
 from .commands.direction import direction
 from .commands.evaluate import evaluate
 from .commands.info import cache, info
@@ -29,7 +30,7 @@ def unembed() -> None:
     """
 
 
-for _command in (near, direction, evaluate, info, cache):
+for _command in (near, audit, direction, evaluate, info, cache):
     unembed.add_command(_command)
 
 

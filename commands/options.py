@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 
 def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
@@ -87,7 +87,18 @@ def show(what: "RenderableType") -> None:
     >>> show("sea")
     sea
     """
+    console_of().print(what, crop=False)
+
+
+def console_of() -> "Console":
+    """Give what prints for people on stdout.
+
+    Examples
+    --------
+    >>> console_of().width >= 80
+    True
+    """
     from rich.console import Console
 
     width = max(80, Console().width)  # a narrow terminal breaks lines sooner than lose numbers
-    Console(highlight=False, width=width).print(what, crop=False)
+    return Console(highlight=False, width=width)

@@ -129,13 +129,7 @@ class Neighbours:
         return {"schema": SCHEMA, **asdict(self)}
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Give the neighbours as an Arrow table, a row each.
-
-        Raises
-        ------
-        MissingExtraError
-            pyarrow is not installed.
-        """
+        """Give the neighbours as an Arrow table, a row each."""
         return arrow_of([asdict(near) for near in self.neighbours])
 
     def to_pandas(self) -> "pandas.DataFrame":

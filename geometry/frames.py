@@ -13,20 +13,13 @@ if TYPE_CHECKING:
 def arrow_of(rows: Sequence[Mapping[str, Any]]) -> "pyarrow.Table":
     """Make an Arrow table.
 
-    Raises
-    ------
-    MissingExtraError
-        pyarrow is not installed.
-
     Examples
     --------
     >>> arrow_of([{"rank": 1}]).num_rows
     1
     """
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("an Arrow table (pyarrow)", extra="tables") from error
+    import pyarrow
+
     return pyarrow.Table.from_pylist(rows)
 
 

@@ -1,6 +1,6 @@
 """The head as users hold it: an unembedding and the questions that it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -19,6 +19,9 @@ from .neighbours import Options, Query, as_concept, nearest
 from .space import DEFAULT_SPACE
 
 if TYPE_CHECKING:
+    from .audit.audit import Audit
+    from .audit.record import Record
+    from .audit.settings import AuditOptions
     from .evaluation.directions import DirectionScore
     from .evaluation.evaluate import Evaluation
 
@@ -270,6 +273,38 @@ class Head(Unembedding):
         return evaluate(
             self, spaces=spaces, methods=methods, questions=questions, progress=progress
         )
+
+    def audit(
+        self,
+        concepts: "Iterable[str | Record | Mapping[str, object]]",
+        **options: "Unpack[AuditOptions]",
+    ) -> "Audit":
+        """Say of each concept whether the head has a token for it, and if not, what becomes of it.
+
+        Parameters
+        ----------
+        concepts : iterable of str, Record or mapping
+            Words, phrases and expressions; or mappings with ``concept`` and, if wanted, ``id``,
+            ``forms`` (how it is written) and ``expected`` (its token).
+        **options
+            Those of `AuditOptions`: ``region``, ``direction``, ``top``, ``residual_norm``,
+            ``min_membership``, ``min_p_token``, ``device``; and of `Composition`.
+
+        Raises
+        ------
+        UsageError
+            An option is wrong. What is wrong with one concept is its finding.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> (found,) = unembed.open_head("demo").audit(["sea + horse"], region="emoji").findings
+        >>> found.verdict, found.nearest[0].text, found.snap_text
+        ('phantom', '🐴', '🐴')
+        """
+        from .audit.audit import audit  # a query needs none of it
+
+        return audit(self, concepts, **options)
 
     def info(self) -> Info:
         """Say what was found in the source.

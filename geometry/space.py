@@ -163,6 +163,23 @@ class Space:
             fit=self.fit if cosine else None,
         )
 
+    def measures(
+        self, vectors_ND: NDArray[np.float64], *, residual_norm: float, cosine: bool
+    ) -> list[exact.Measure]:
+        """Give the scores of rows with many vectors, at the length that their residuals have."""
+        residuals_ND = vectors_ND if self.map_DD is None else vectors_ND @ self.map_DD.T
+        factors_N = residual_norm / norm(residuals_ND)
+        residuals_ND = residuals_ND * factors_N[:, None]
+        offsets_N = -(residuals_ND * self.mean_D).sum(axis=1)
+        divisors_N = norm(vectors_ND) * factors_N
+        norms_V, fit = (self.norms_V, self.fit) if cosine else (None, None)
+        return [
+            exact.Measure(self.fold.dual(residual_D), offset, None, norms_V, divisor, fit)
+            for residual_D, offset, divisor in zip(
+                residuals_ND, offsets_N.tolist(), divisors_N.tolist(), strict=True
+            )
+        ]
+
     def logits(self, measure: exact.Measure) -> exact.Measure:
         """Give the logits of the residual whose products a measure of this space takes."""
         return exact.Measure(query_D=measure.query_D, bias_V=self.bias_V)

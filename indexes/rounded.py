@@ -1,14 +1,13 @@
-"""Products of rows with many queries at once, in the fastest arithmetic, and what they are off by.
+"""Products of rows with many queries at once, and what they are off by; by numpy in float32.
 
 See docs/batch.md for the bound.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,15 +17,35 @@ from .rows import Rows, norm
 
 # Q queries; N rows that are searched, of width D; B rows of a block.
 
-_BF16_UNIT = 2.0**-8  # half a unit in the last place, for each unit of the value
 _SUM_UNIT = 2.0**-22  # of any sum of hardware's own order: float32 rounds to four times as near
 _TINY = 2.0**-126  # what is below may count as zero
-_BF16_LARGEST = float(2 - 2.0**-7) * 2.0**127
-_FAST_BF16 = {"avx512_bf16", "amx_bf16"}  # as Linux calls them
 
 
 Share = Callable[[int, Callable[[int, int], None]], None]
 """Does work on parts of a range, given by their ends, in several threads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """Queries as a product takes them, and what its results stand for.
+
+    Attributes
+    ----------
+    queries : Any
+        For `Products.multiply`.
+    numbers_Q5 : ndarray of float64
+        See `sift.Screen`.
+
+    Examples
+    --------
+    >>> rows = Rows(np.eye(3, dtype=np.float32), "F32")
+    >>> rounded = Float32Products(rows, None, rows.norms()).round(np.array([[3.0, 0.0, 4.0]]))
+    >>> rounded.numbers_Q5[0, 0], bool(rounded.numbers_Q5[0, 2] < 1e-5)
+    (np.float64(16.0), True)
+    """
+
+    queries: Any
+    numbers_Q5: NDArray[np.float64]
 
 
 class Products(Protocol):
@@ -36,151 +55,176 @@ class Products(Protocol):
     ----------
     unit : float
         What the rounding of a product takes at most, for each unit of it.
-    row_unit : float
-        What the rounding of the rows takes at most, for each unit of a value.
+    margins_3N : ndarray of float64
+        The scale, error and size of each searched row, once its block was given; see `sift.Screen`.
+    rows_at_once : int
+        How many rows are best multiplied by a thread at once.
 
     Examples
     --------
-    >>> rows = Rows(np.eye(2, dtype=np.float32), "F32")
-    >>> [Float32Products(rows, None).unit, Bf16Products(rows, None).row_unit == 2**-8]
-    [0.0, True]
+    >>> products: Products = Float32Products(Rows(np.eye(2), "F64"), None, np.ones(2))
+    >>> products.unit, products.margins_3N[:, 0]
+    (0.0, array([1., 1., 0.]))
     """
 
     unit: float
-    row_unit: float
+    margins_3N: NDArray[np.float64]
+    rows_at_once: int
 
-    def round(self, queries_QD: NDArray[np.float64]) -> tuple[Any, NDArray[np.float64]]:
-        """Round queries; give them as the product takes them, and as ``float64``."""
+    def round(self, queries_QD: NDArray[np.float64]) -> Rounded:
+        """Round queries."""
 
     def block(self, places: slice, share: Share) -> Any:
-        """Give some of the rows as the product takes them."""
+        """Give some of the rows as the product takes them; the next call may take them back."""
 
-    def room(self, queries: int, rows: int) -> tuple[Any, NDArray[Any]]:
-        """Give room for products, and the same room as bits; the next call takes it back."""
-
-    def multiply(self, queries: Any, block: Any, into: Any) -> None:
-        """Put products in their room."""
+    def multiply(self, queries: Any, block: Any) -> NDArray[Any]:
+        """Give products, as `sift` takes them; the thread's next call takes them back."""
 
     def threads(self, count: int) -> AbstractContextManager[ThreadPoolExecutor]:
         """Give threads of which each computes alone."""
 
 
-class Bf16Products:
-    """Products by torch in bfloat16, of rows as they lie if they are of that type.
+class Room:
+    """Memory that each thread uses again.
+
+    Parameters
+    ----------
+    make : callable
+        Makes a flat array of a length.
 
     Examples
     --------
-    >>> products = Bf16Products(Rows(np.eye(3, dtype=np.float32), "F32"), None)
-    >>> queries, rounded_QD = products.round(np.array([[1.0, 3.0, 2 + 2**-20]]))
-    >>> rounded_QD
-    array([[1., 3., 2.]])
-    >>> into, bits_QB = products.room(1, 2)
-    >>> block = products.block(slice(0, 2), lambda count, work: work(0, count))
-    >>> products.multiply(queries, block, into)
-    >>> (bits_QB.astype(np.int32) << 16).view(np.float32)
-    array([[1., 3.]], dtype=float32)
+    >>> room = Room(np.empty)
+    >>> room.of(2, 3).shape, room.of(2, 3).base is room.of(3, 2).base
+    ((2, 3), True)
     """
 
-    unit = _BF16_UNIT
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+        self._local = threading.local()
 
-    def __init__(self, rows: Rows, ids_N: NDArray[np.int64] | None) -> None:
-        import torch
+    def of(self, queries: int, rows: int) -> Any:
+        """Give a part of it in a shape, contiguous."""
+        flat = getattr(self._local, "flat", None)
+        if flat is None or len(flat) < queries * rows:
+            flat = self._local.flat = self._make(queries * rows)
+        return flat[: queries * rows].reshape(queries, rows)
 
-        bf16 = rows.dtype == "BF16"
-        self.row_unit = 0.0 if bf16 else _BF16_UNIT
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the mapping is read-only, and is only read
-            codes_VD = torch.from_numpy(rows.codes_VD.view(np.int16) if bf16 else rows.codes_VD)
-        self._codes_VD = codes_VD.view(torch.bfloat16) if bf16 else codes_VD
-        self._ids_N = None if ids_N is None else torch.from_numpy(ids_N)
-        self._room = torch.empty(0, dtype=torch.bfloat16)
 
-    def round(self, queries_QD: NDArray[np.float64]) -> tuple[Any, NDArray[np.float64]]:
-        """Round queries; give them as the product takes them, and as ``float64``."""
-        import torch
+def near(queries_QD: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Bring queries below norm 1/2 by powers of two; give them and the exponents.
 
-        rounded_QD = torch.from_numpy(queries_QD).to(torch.bfloat16)
-        return rounded_QD, rounded_QD.double().numpy()
+    Examples
+    --------
+    >>> near(np.array([[3.0, 4.0]]))
+    (array([[0.1875, 0.25  ]]), array([4], dtype=int32))
+    """
+    _, exponents_Q = np.frexp(norm(queries_QD))
+    exponents_Q = exponents_Q + 1
+    return np.ldexp(queries_QD, -exponents_Q[:, None]), exponents_Q
 
-    def block(self, places: slice, share: Share) -> Any:
-        """Give some of the rows in bfloat16, without a copy where that can be."""
-        import torch
 
-        codes_VD, ids_N = self._codes_VD, self._ids_N
-        if codes_VD.dtype == torch.bfloat16 and ids_N is None:
-            return codes_VD[places]
-        block_BD = torch.empty(places.stop - places.start, codes_VD.shape[1], dtype=torch.bfloat16)
+def float_numbers(
+    near_QD: NDArray[np.float64],
+    rounded_QD: NDArray[np.float64],
+    exponents_Q: NDArray[Any],
+    *,
+    row_unit: float,
+    sum_unit: float = _SUM_UNIT,
+) -> NDArray[np.float64]:
+    """Bound the errors of products in floating point, for rows of which the error is their norm.
 
-        def convert(first: int, last: int) -> None:
-            part = slice(places.start + first, places.start + last)
-            codes_ND = codes_VD[part if ids_N is None else ids_N[part]]
-            if codes_ND.dtype in {torch.float32, torch.float64}:  # may round to infinity
-                codes_ND = codes_ND.clamp(-_BF16_LARGEST, _BF16_LARGEST)
-            block_BD[first:last] = codes_ND
+    Parameters
+    ----------
+    near_QD, exponents_Q : ndarray
+        Queries, by `near`.
+    rounded_QD : ndarray of float64
+        As the product takes them.
+    row_unit : float
+        What the rounding of the rows takes at most, for each unit of a value.
+    sum_unit : float
+        What an operation takes at most, for each unit of what goes in.
 
-        share(len(block_BD), convert)
-        return block_BD
+    Returns
+    -------
+    ndarray of float64
+        Shape (Q, 5), see `sift.Screen`.
 
-    def room(self, queries: int, rows: int) -> tuple[Any, NDArray[np.int16]]:
-        """Give room for products, and the same room as bits; the next call takes it back."""
-        import torch
+    Examples
+    --------
+    >>> query_1D, exponents = near(np.array([[3.0, 4.0]]))
+    >>> float_numbers(query_1D, query_1D, exponents, row_unit=0.0)[0, :2]
+    array([16.,  0.])
+    """
+    width = near_QD.shape[1]
+    gamma = (width + 2) * sum_unit / (1 - (width + 2) * sum_unit)
+    share = row_unit + gamma * (1 + row_unit)
+    errors_Q = norm(near_QD - rounded_QD) + share * norm(rounded_QD)
+    small = 8 * (width + 2) * _TINY
+    numbers_Q5 = np.zeros((len(near_QD), 5))
+    with np.errstate(over="ignore"):  # an infinite bound keeps every row
+        factors_Q = np.ldexp(1.0, exponents_Q)
+        numbers_Q5[:, 0] = factors_Q
+        numbers_Q5[:, 2] = factors_Q * (errors_Q * (1 + 2.0**-20) + small)
+        numbers_Q5[:, 4] = factors_Q * small + width * float(np.finfo(np.float64).tiny)
+    return numbers_Q5
 
-        if len(self._room) < queries * rows:
-            self._room = torch.empty(queries * rows, dtype=torch.bfloat16)
-        into_QB = self._room[: queries * rows].view(queries, rows)
-        return into_QB, into_QB.view(torch.int16).numpy()
 
-    def multiply(self, queries: Any, block: Any, into: Any) -> None:
-        """Put products in their room."""
-        import torch
+def float_margins(lengths_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the margins of rows in floating point: a scale of 1, their norm for an error.
 
-        torch.mm(queries, block.T, out=into)
-
-    @contextmanager
-    def threads(self, count: int) -> Iterator[ThreadPoolExecutor]:
-        """Give threads of which each computes alone.
-
-        torch's own team would wait for the next product at full speed, in the way of what reads
-        off this one. What is set in a thread holds for it, and for those that begin later.
-        """
-        import torch
-
-        own = torch.get_num_threads()
-        try:
-            with ThreadPoolExecutor(
-                count, initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                yield pool
-        finally:
-            torch.set_num_threads(own)
+    Examples
+    --------
+    >>> float_margins(np.array([2.0]))
+    array([[1.],
+           [2.],
+           [0.]])
+    """
+    return np.stack([np.ones_like(lengths_N), lengths_N, np.zeros_like(lengths_N)])
 
 
 class Float32Products:
     """Products by numpy in float32.
 
+    Parameters
+    ----------
+    rows : Rows
+        V rows of width D.
+    among_N : ndarray of int64, optional
+        Which are searched; all where it is None.
+    lengths_N : ndarray of float64
+        The norms of those.
+
     Examples
     --------
-    >>> products = Float32Products(Rows(np.eye(3, dtype=np.float32), "F32"), np.array([2, 1]))
-    >>> queries, _ = products.round(np.array([[1.0, 3.0, 2.0]]))
-    >>> into, bits_QB = products.room(1, 2)
+    >>> rows = Rows(np.eye(3, dtype=np.float32), "F32")
+    >>> products = Float32Products(rows, np.array([2, 1]), np.ones(2))
+    >>> rounded = products.round(np.array([[1.0, 3.0, 2.0]]))
     >>> block = products.block(slice(0, 2), lambda count, work: work(0, count))
-    >>> products.multiply(queries, block, into)
-    >>> bits_QB.view(np.float32)
-    array([[2., 3.]], dtype=float32)
+    >>> products.multiply(rounded.queries, block) * rounded.numbers_Q5[0, 0]
+    array([[2., 3.]])
     """
 
     unit = 0.0  # the sum's own rounding is counted with it
+    rows_at_once = 1 << 12
 
-    def __init__(self, rows: Rows, ids_N: NDArray[np.int64] | None) -> None:
-        self.row_unit = 2.0**-24 if rows.dtype == "F64" else 0.0
+    def __init__(
+        self, rows: Rows, among_N: NDArray[np.int64] | None, lengths_N: NDArray[np.float64]
+    ) -> None:
+        self.margins_3N = float_margins(lengths_N)
         self._rows = rows
-        self._ids_N = ids_N
-        self._room = np.empty(0, dtype=np.float32)
+        self._among_N = among_N
+        self._room = Room(lambda count: np.empty(count, dtype=np.float32))
 
-    def round(self, queries_QD: NDArray[np.float64]) -> tuple[Any, NDArray[np.float64]]:
-        """Round queries; give them as the product takes them, and as ``float64``."""
-        rounded_QD = queries_QD.astype(np.float32)
-        return rounded_QD, rounded_QD.astype(np.float64)
+    def round(self, queries_QD: NDArray[np.float64]) -> Rounded:
+        """Round queries."""
+        near_QD, exponents_Q = near(queries_QD)
+        rounded_QD = near_QD.astype(np.float32)
+        unit = 2.0**-24 if self._rows.dtype == "F64" else 0.0
+        numbers_Q5 = float_numbers(
+            near_QD, rounded_QD.astype(np.float64), exponents_Q, row_unit=unit
+        )
+        return Rounded(rounded_QD, numbers_Q5)
 
     def block(self, places: slice, share: Share) -> Any:
         """Give some of the rows in float32."""
@@ -188,7 +232,7 @@ class Float32Products:
 
         def convert(first: int, last: int) -> None:
             part = slice(places.start + first, places.start + last)
-            codes_ND = self._rows.codes_VD[part if self._ids_N is None else self._ids_N[part]]
+            codes_ND = self._rows.codes_VD[part if self._among_N is None else self._among_N[part]]
             if self._rows.dtype == "BF16":
                 codes_ND = (codes_ND.astype(np.uint32) << 16).view(np.float32)
             block_BD[first:last] = codes_ND
@@ -196,80 +240,11 @@ class Float32Products:
         share(len(block_BD), convert)
         return block_BD
 
-    def room(self, queries: int, rows: int) -> tuple[Any, NDArray[np.int32]]:
-        """Give room for products, and the same room as bits; the next call takes it back."""
-        if len(self._room) < queries * rows:
-            self._room = np.empty(queries * rows, dtype=np.float32)
-        into_QB = self._room[: queries * rows].reshape(queries, rows)
-        return into_QB, into_QB.view(np.int32)
-
-    def multiply(self, queries: Any, block: Any, into: Any) -> None:
-        """Put products in their room."""
-        np.matmul(queries, block.T, out=into)
+    def multiply(self, queries: Any, block: Any) -> NDArray[np.float32]:
+        """Give products; the thread's next call takes them back."""
+        into_QB: NDArray[np.float32] = self._room.of(len(queries), len(block))
+        return np.matmul(queries, block.T, out=into_QB)
 
     def threads(self, count: int) -> ThreadPoolExecutor:
         """Give threads; BLAS has its own besides."""
         return ThreadPoolExecutor(count)
-
-
-def products_of(rows: Rows, ids_N: NDArray[np.int64] | None) -> Products:
-    """Take the arithmetic that is faster on this machine, for some rows, or for all of them.
-
-    Examples
-    --------
-    >>> products_of(Rows(np.eye(3, dtype=np.float32), "F32"), None).row_unit in {0, 2**-8}
-    True
-    """
-    return Bf16Products(rows, ids_N) if _has_bf16() else Float32Products(rows, ids_N)
-
-
-def _has_bf16() -> bool:
-    """Tell whether the processor multiplies bfloat16; without it, float32 is faster."""
-    cpuinfo = Path("/proc/cpuinfo")  # Linux only; importing torch to ask it takes seconds
-    return cpuinfo.exists() and bool(_FAST_BF16 & set(cpuinfo.read_text().split()))
-
-
-@dataclass(frozen=True, eq=False)
-class Rounded:
-    """Queries as a product takes them, and a bound on what its results are off by.
-
-    Attributes
-    ----------
-    queries : Any
-        For `Products.multiply`.
-    factors_Q : ndarray of float64
-        What the products are to be multiplied by: powers of two.
-    errors_Q : ndarray of float64
-        What they are off by then, for each unit of a row's norm.
-    besides_Q : ndarray of float64
-        And what is to be added to that.
-
-    Examples
-    --------
-    >>> rows = Rows(np.eye(3, dtype=np.float32), "F32")
-    >>> rounded = Rounded.of(Float32Products(rows, None), np.array([[3.0, 0.0, 4.0]]))
-    >>> rounded.factors_Q, bool(rounded.errors_Q[0] < 1e-5)
-    (array([16.]), True)
-    """
-
-    queries: Any
-    factors_Q: NDArray[np.float64]
-    errors_Q: NDArray[np.float64]
-    besides_Q: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, products: Products, queries_QD: NDArray[np.float64]) -> "Rounded":
-        """Bring queries below norm 1/2 by a power of two, round them and bound the errors."""
-        width = queries_QD.shape[1]
-        _, exponents_Q = np.frexp(norm(queries_QD))
-        near_QD = np.ldexp(queries_QD, -(exponents_Q[:, None] + 1))
-        queries, rounded_QD = products.round(near_QD)
-        gamma = (width + 2) * _SUM_UNIT / (1 - (width + 2) * _SUM_UNIT)
-        share = products.row_unit + gamma * (1 + products.row_unit)
-        errors_Q = norm(near_QD - rounded_QD) + share * norm(rounded_QD)
-        small = 8 * (width + 2) * _TINY
-        with np.errstate(over="ignore"):  # an infinite bound keeps every row
-            factors_Q = np.ldexp(1.0, exponents_Q + 1)
-            besides_Q = factors_Q * small + width * float(np.finfo(np.float64).tiny)
-            errors_Q = factors_Q * (errors_Q * (1 + 2.0**-20) + small)
-        return cls(queries, factors_Q, errors_Q, besides_Q)

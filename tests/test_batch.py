@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 from unembed import open_head
+from unembed.errors import UsageError
 from unembed.geometry.space import open_space
-from unembed.indexes import batch, exact, rounded, sift
-from unembed.indexes.batch import nearest_each, ranks_each
+from unembed.indexes import arithmetic as arithmetics
+from unembed.indexes import batch, bf16, exact, rounded, sweep
+from unembed.indexes.batch import Asked, nearest_by_each, nearest_each, ranks_each
 from unembed.indexes.exact import Measure
-from unembed.indexes.rounded import Bf16Products, Float32Products, Rounded
+from unembed.indexes.int8 import Int8Products
+from unembed.indexes.rounded import Float32Products
 from unembed.indexes.rows import Rows, norm
 
 from .helpers import TORCH, decoded, index_of, rows_of
@@ -29,19 +32,28 @@ KINDS = ["product", "cosine", "bias", "all", "hubs"]
 Ids = NDArray[np.int64]
 
 
-@pytest.fixture(autouse=True, params=["bf16", "float32"])
+HAVE = {"int8": {"avx512_vnni", "avx512_bf16"}, "bf16": {"avx512_bf16"}, "float32": set()}
+
+
+@pytest.fixture(autouse=True, params=HAVE)
 def _arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take either arithmetic, whatever the machine has."""
-    monkeypatch.setattr(rounded, "_has_bf16", lambda: request.param == "bf16")
+    """Take each arithmetic, whatever the machine has and however well it does."""
+    monkeypatch.setattr("unembed.indexes.arithmetic.processor", lambda: HAVE[request.param])
+    monkeypatch.setattr("unembed.indexes.arithmetic._FEWEST_QUERIES", 1)
+    monkeypatch.setattr("unembed.indexes.int8._NARROWEST", 2)
+    monkeypatch.setattr(Int8Products, "tells_enough", lambda self, queries_QD: True)
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make tiles, blocks and the room for candidates so small that all of them are many."""
-    monkeypatch.setattr(batch, "_QUERIES", 3)
     monkeypatch.setattr("faiss.omp_get_max_threads", lambda: 1)
-    monkeypatch.setattr(batch, "_BLOCK_VALUES", 1)
-    monkeypatch.setattr(batch, "_ROOM", 2 * sift.SPAN)
+    monkeypatch.setattr(sweep, "_PART", 2)
+    monkeypatch.setattr(sweep, "_LONGEST_TILE", 3)
+    monkeypatch.setattr(Int8Products, "rows_at_once", 50)
+    monkeypatch.setattr(Float32Products, "rows_at_once", 50)
+    monkeypatch.setattr(bf16, "_ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(batch, "_ROOM", 5)
 
 
 def told(done: int, total: int) -> None:
@@ -141,6 +153,41 @@ def test_equals_the_oracle(small: None, kind: str, data: st.DataObject) -> None:
     among_N = None if among is None else np.array(sorted(among), dtype=np.int64)
     k = data.draw(st.integers(1, rows.count + 3))
     assert_exact(rows, measures_of(kind, rows, queries_QD), k, among_N)
+
+
+@LAWS
+@given(data=st.data())
+def test_several_measures_of_one_product_equal_each_alone(
+    small: None, data: st.DataObject
+) -> None:
+    rows = rows_of(data.draw(matrices), data.draw(st.sampled_from(list(TORCH))))
+    shape = (data.draw(st.integers(1, 5)), rows.width)
+    queries_QD = data.draw(npst.arrays(np.float64, shape, elements=st.floats(-3, 3)))
+    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3))
+    asked = [
+        Asked(measures_of(kind, rows, queries_QD.copy()), data.draw(st.integers(1, 9)))
+        for kind in kinds
+    ]
+    given = {"lengths_V": rows.norms(), "done": told}
+    found = nearest_by_each(rows, asked, **given)
+    for ask, (scores_QK, ids_QK) in zip(asked, found, strict=True):
+        for measure, scores_K, ids_K in zip(ask.measures, scores_QK, ids_QK, strict=True):
+            scores_N, ids_N = oracle(rows, measure, None)
+            np.testing.assert_array_equal(ids_K, ids_N[: ask.k])
+            assert scores_K.tobytes() == scores_N[: ask.k].tobytes()
+
+
+def test_measures_of_other_queries_are_refused() -> None:
+    rows = rows_of(np.eye(3), "F32")
+    one, other = measures_of("product", rows, np.eye(3)), measures_of("product", rows, -np.eye(3))
+    given = {"lengths_V": rows.norms(), "done": told}
+    with pytest.raises(UsageError, match="of query 0 differ in query_D; ask for them one by one"):
+        nearest_by_each(rows, [Asked(one, 1), Asked(other, 1)], **given)
+    with pytest.raises(UsageError, match="3 and 2 measures .* give one for each query"):
+        nearest_by_each(rows, [Asked(one, 1), Asked(one[:2], 1)], **given)
+    with pytest.raises(UsageError, match="k is 0; it must be at least 1"):
+        nearest_each(rows, one, 0, **given)
+    assert nearest_by_each(rows, [], **given) == []
 
 
 @pytest.mark.parametrize("dtype", TORCH)
@@ -253,25 +300,34 @@ def test_the_bound_holds_where_errors_add_up(dtype: str) -> None:
 
 
 def assert_bounded(rows: Rows, queries_QD: NDArray[np.float64]) -> None:
-    arithmetic = rounded.products_of(rows, None)
-    asked = Rounded.of(arithmetic, queries_QD)
-    into, bits_QB = arithmetic.room(len(queries_QD), rows.count)
+    given = rows, None, rows.norms()
+    arithmetic = arithmetics.screening_products(*given, queries_QD)
+    asked = arithmetic.round(queries_QD)
     block = arithmetic.block(slice(0, rows.count), lambda count, work: work(0, count))
-    arithmetic.multiply(asked.queries, block, into)
-    shift = 32 - 8 * bits_QB.itemsize
-    found_QB = (bits_QB.astype(np.int32) << shift).view(np.float32) * asked.factors_Q[:, None]
+    values_QB = arithmetic.multiply(asked.queries, block)
+    if values_QB.dtype == np.int16:
+        values_QB = (values_QB.astype(np.int32) << 16).view(np.float32)
+    factors_Q1, shifts_Q1, by_error_Q1, by_size_Q1, besides_Q1 = asked.numbers_Q5.T[:, :, None]
+    scales_N, errors_N, sizes_N = arithmetic.margins_3N
+    found_QB = values_QB * scales_N * factors_Q1
     true_QB = np.array([exact.products(rows, q_D, np.arange(rows.count)) for q_D in queries_QD])
-    errors_QB = np.outer(asked.errors_Q, rows.norms()) + asked.besides_Q[:, None]
-    assert np.all(np.abs(found_QB - true_QB) <= errors_QB + arithmetic.unit * np.abs(found_QB))
+    errors_QB = by_error_Q1 * errors_N + by_size_Q1 * sizes_N + besides_Q1
+    errors_QB = errors_QB + arithmetic.unit * np.abs(found_QB)
+    assert np.all(~(np.abs(found_QB + shifts_Q1 - true_QB) > errors_QB))
+    assert np.all(np.isfinite(errors_QB)) or np.abs(decoded(rows)).max() > 2.0**20
 
 
 class WorstProducts(Float32Products):
     """Are off by all that the bound allows, up or down, row by row."""
 
     def __init__(self, rows: Rows, ids_N: Ids | None, signs_V: NDArray[np.float64]) -> None:
-        super().__init__(rows, ids_N)
-        self.row_unit = 2.0**-9  # as if rows were rounded so much
-        self._off_VD = decoded(rows) * (1 + self.row_unit * signs_V[:, None])
+        super().__init__(rows, ids_N, rows.norms())
+        self._off_VD = decoded(rows) * (1 + 2.0**-9 * signs_V[:, None])
+
+    def round(self, queries_QD: NDArray[np.float64]) -> rounded.Rounded:
+        near_QD, exponents_Q = rounded.near(queries_QD)
+        numbers_Q5 = rounded.float_numbers(near_QD, near_QD, exponents_Q, row_unit=2.0**-9)
+        return rounded.Rounded(near_QD.astype(np.float32), numbers_Q5)
 
     def block(self, places: slice, share: rounded.Share) -> NDArray[np.float32]:  # noqa: ARG002
         return self._off_VD[places].astype(np.float32)
@@ -287,9 +343,10 @@ def test_no_error_within_the_bound_changes_an_answer(
     values[:, 1] += 2.0**-11 * rng.integers(-12, 12, 900)
     rows = rows_of(values, "F64")
     signs_V = -np.sign(values[:, 1] - 1)
-    monkeypatch.setattr(
-        batch, "products_of", lambda rows, ids_N: WorstProducts(rows, ids_N, signs_V)
-    )
+    for name in ("screening_products", "float_products"):
+        monkeypatch.setattr(
+            batch, name, lambda rows, ids_N, *rest, **options: WorstProducts(rows, ids_N, signs_V)
+        )
     measures = measures_of(kind, rows, np.array([[1.0, 1.0], [-1.0, 2.0], [1.0, -1.0]]))
     assert_exact(rows, measures, 20)
     assert_exact(rows, [replace(measure, divisor=1e-3) for measure in measures], 900)
@@ -336,15 +393,6 @@ def test_importing_it_loads_neither_torch_nor_numba() -> None:
     code = "import sys, unembed.indexes.batch; print({'torch', 'numba'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
-
-
-def test_what_the_machine_has_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = Rows(np.eye(2, dtype=np.float32), "F32")
-    monkeypatch.setattr(rounded, "_has_bf16", lambda: True)
-    assert isinstance(rounded.products_of(rows, None), Bf16Products)
-    monkeypatch.undo()
-    found = isinstance(rounded.products_of(rows, None), Bf16Products)
-    assert found == bool(torch.cpu._is_avx512_bf16_supported())
 
 
 @pytest.mark.real

@@ -25,6 +25,7 @@ LEVELS = [
     ("geometry.search",),
     ("geometry.neighbours",),
     ("geometry.evaluation",),
+    ("geometry.audit",),
     ("geometry.head",),
     ("geometry.views",),
     ("commands",),

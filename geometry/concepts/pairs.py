@@ -217,8 +217,8 @@ def emoji_pairs(vocabulary: Vocabulary, *, language: str = "en") -> PairSet:
             continue
         codes = [data[language]] if language in data else []
         codes += data.get("alias", []) if language == "en" else []
-        spoken = dict.fromkeys(_spoken(code) for code in codes)
-        pairs += [Pair(base, text, id_) for base in spoken if base]
+        bases = dict.fromkeys(spoken(code) for code in codes)
+        pairs += [Pair(base, text, id_) for base in bases if base]
     name = EMOJI if language == "en" else f"{EMOJI}_{language}"
     about = f"the emoji of what is named ({language})"
     return PairSet(name, about, tuple(pairs), EMOJI, estimator=_EMOJI_ESTIMATOR)
@@ -305,8 +305,14 @@ def _emoji_token(text: str, vocabulary: Vocabulary) -> int | None:
     return vocabulary.id_of(f" {text}") if bare is None else bare
 
 
-def _spoken(code: str) -> str:
-    """Give the words of a name such as ``:horse_face:``."""
+def spoken(code: str) -> str:
+    """Give the words of a name such as ``:horse_face:``.
+
+    Examples
+    --------
+    >>> spoken(":horse_face:")
+    'horse face'
+    """
     return code.strip(":").replace("_", " ").strip()
 
 

@@ -1,7 +1,9 @@
 """A word, phrase, emoji or token to its tokens, and their rows to one vector."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from ..heads.unembedding import Unembedding
 from ..space import Space
 from ..tokens.vocabulary import Vocabulary
 from .grammar import Name
+
+if TYPE_CHECKING:
+    import regex
 
 # N tokens or words, vectors of width D.
 
@@ -155,7 +160,39 @@ def vector_of(
     >>> round(float(norm(vector_D)), 9), round(terms_norm, 9)
     (1.0, 1.0)
     """
-    terms_ND = space.named(space.place(head.rows.decode(np.array(found.token_ids))))
+    ((vector_D, terms_norm),) = vectors_of(head, space, [found], pieces=pieces)
+    return vector_D, terms_norm
+
+
+def vectors_of(
+    head: Unembedding, space: Space, names: Sequence[Resolved], *, pieces: str = DEFAULT_PIECES
+) -> list[tuple[NDArray[np.float64], float]]:
+    """Give what `vector_of` gives of each of many names; a token of several is placed once.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.space import open_space
+    >>> head = unembed.open_head("demo")
+    >>> names = [resolve(Name("word", word, 1), head.vocabulary, expression=word)
+    ...          for word in ("sea", "horse")]
+    >>> len(vectors_of(head, open_space(head), names))
+    2
+    """
+    ids_N = np.unique([id_ for found in names for id_ in found.token_ids]).astype(np.int64)
+    placed_ND = space.named(space.place(head.rows.decode(ids_N)))
+    places = {id_: place for place, id_ in enumerate(ids_N.tolist())}
+    vectors = []
+    for found in names:
+        terms_ND = placed_ND[[places[id_] for id_ in found.token_ids]]
+        vectors.append((_added(space, found, terms_ND, pieces), float(norm(terms_ND).sum())))
+    return vectors
+
+
+def _added(
+    space: Space, found: Resolved, terms_ND: NDArray[np.float64], pieces: str
+) -> NDArray[np.float64]:
+    """Add up the tokens of each word of a name, and then its words."""
     words, start = [], 0
     for word in found.words:
         ids_N = np.array(word.token_ids)
@@ -166,7 +203,7 @@ def vector_of(
     # A word is as rare as its rarest piece.
     weights_N = PIECES[pieces](np.array([max(word.token_ids) for word in found.words]))
     vector_D: NDArray[np.float64] = weights_N @ words_ND
-    return vector_D, float(norm(terms_ND).sum())
+    return vector_D
 
 
 def split_words(text: str) -> list[str]:
@@ -177,12 +214,17 @@ def split_words(text: str) -> list[str]:
     >>> split_words("jack-o-lantern"), split_words("woman’s hat")
     (['jack', 'o', 'lantern'], ['woman’s', 'hat'])
     """
+    words: list[str] = [word for word in _gap().split(text) if word]
+    return words or [text]
+
+
+@cache
+def _gap() -> "regex.Pattern[str]":
+    """Give the pattern of what stands between words, compiled once."""
     import regex
 
     # Before a variation selector or a keycap a sign is an emoji: ‼️, #️⃣.
-    gap = r"(?V1)(?:\s|[\p{P}--['’_]](?![\uFE0F\u20E3]))+"
-    words: list[str] = [word for word in regex.split(gap, text) if word]
-    return words or [text]
+    return regex.compile(r"(?V1)(?:\s|[\p{P}--['’_]](?![\uFE0F\u20E3]))+")
 
 
 def _shares(weights_N: NDArray[np.float64]) -> NDArray[np.float64]:

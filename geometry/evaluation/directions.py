@@ -125,13 +125,7 @@ class DirectionScore:
         return asdict(self)
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Give the pairs as an Arrow table, a row each.
-
-        Raises
-        ------
-        MissingExtraError
-            pyarrow is not installed.
-        """
+        """Give the pairs as an Arrow table, a row each."""
         return arrow_of([asdict(pair) for pair in self.pairs])
 
     def to_pandas(self) -> "pandas.DataFrame":

@@ -187,13 +187,7 @@ class Evaluation:
         return found
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Give the figures as an Arrow table, a row each.
-
-        Raises
-        ------
-        MissingExtraError
-            pyarrow is not installed.
-        """
+        """Give the figures as an Arrow table, a row each."""
         return arrow_of(self.figures())
 
     def to_pandas(self) -> "pandas.DataFrame":

@@ -122,12 +122,26 @@ class Retrieval:
             np.fill_diagonal(scores_QC, -np.inf)
         if not twins:
             scores_QC[self.twins_QC] = -np.inf
-        best_QC = -np.sort(-scores_QC, axis=1)[:, : _RUNNERS_UP + 1]
-        there_QC = np.isfinite(best_QC)
-        best_QC[~there_QC] = 0.0
-        followers_Q = np.maximum(there_QC.sum(axis=1) - 1, 1)
-        margins_Q: NDArray[np.float64] = best_QC[:, 0] - best_QC[:, 1:].sum(axis=1) / followers_Q
-        return margins_Q
+        return margins_of(scores_QC)
+
+
+def margins_of(scores_QC: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give how far the best of each row of scores stands above the mean of the next five.
+
+    What is -infinity is not there; where nothing is, the margin is 0.
+
+    Examples
+    --------
+    >>> margins_of(np.array([[0.9, 0.2, 0.4], [-np.inf, 0.2, 0.4]])).round(6)
+    array([0.6, 0.2])
+    """
+    most = min(_RUNNERS_UP + 1, scores_QC.shape[1])
+    best_QK = -np.sort(-np.partition(scores_QC, -most, axis=1)[:, -most:], axis=1)
+    there_QK = np.isfinite(best_QK)
+    best_QK[~there_QK] = 0.0
+    followers_Q = np.maximum(there_QK.sum(axis=1) - 1, 1)
+    margins_Q: NDArray[np.float64] = best_QK[:, 0] - best_QK[:, 1:].sum(axis=1) / followers_Q
+    return margins_Q
 
 
 def retrieve(

@@ -34,17 +34,21 @@ class Bars:
             self._bars.stop()
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """Show that `done` of `total` of a step is done."""
+        """Show that `done` of `total` of a step is done; where 0 is the total, it is not known."""
         now = time.monotonic()
         self._started = self._started or now
         if now - self._started < _MOMENT:
             return
         if self._bars is None:
             from rich.console import Console
-            from rich.progress import Progress
+            from rich.progress import Progress, TaskProgressColumn
 
-            self._bars = Progress(console=Console(stderr=True))
+            text, bar, _, left = Progress.get_default_columns()
+            # A share, or how many a second where there is none to tell.
+            share = TaskProgressColumn(show_speed=True)
+            self._bars = Progress(text, bar, share, left, console=Console(stderr=True))
             self._bars.start()
         if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(step, total=total)
-        self._bars.update(self._tasks[step], completed=done)
+            self._tasks[step] = self._bars.add_task(step, total=total or None)
+        name = step if total else f"{step} {done:,}"
+        self._bars.update(self._tasks[step], description=name, completed=done, total=total or None)

@@ -1,0 +1,203 @@
+"""The command audit."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import composes, console_of, opens_a_head, show
+
+if TYPE_CHECKING:
+    from ..geometry.audit.finding import Finding
+    from ..geometry.audit.opening import AuditorSpec
+    from ..geometry.audit.record import Record
+    from ..geometry.views.bars import Bars
+    from ..geometry.views.report_file import ReportFile
+
+
+class _Column(click.ParamType[tuple[str, str]]):
+    """FIELD=NAME."""
+
+    name = "FIELD=NAME"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Divide at the first sign."""
+        field, sign, column = value.partition("=")
+        if not (field and sign and column):
+            self.fail(f"{value!r} is not FIELD=NAME, as in concept=Name", param, ctx)
+        return field, column
+
+
+@click.command()
+@opens_a_head
+@click.argument("concepts", nargs=-1, required=True, metavar="CONCEPTS...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the findings to .parquet, .csv or .jsonl, the last two with .gz or .zst too.  "
+    "[default: print a table]",
+)
+@click.option("--html", metavar="FILE", help="Write a report to search in a browser too.")
+@click.option(
+    "--region",
+    metavar="WHAT",
+    help="Ask for a token among these: emoji, words, a script, a file, a pattern.  "
+    "[default: all tokens]",
+)
+@click.option(
+    "--direction",
+    metavar="NAME",
+    help="What takes a concept into the region.  [default: emoji for emoji, else the region's own]",
+)
+@click.option(
+    "--column",
+    "columns",
+    type=_Column(),
+    multiple=True,
+    help="Which column holds concept, id, forms or expected.  [default: those of these names]",
+)
+@click.option(
+    "--format",
+    "file_format",
+    metavar="NAME",
+    help="Of the lists: csv, tsv, jsonl, parquet or lines.  [default: by the ending]",
+)
+@click.option("--top", default=5, show_default=True, metavar="K", help="How many nearest tokens.")
+@click.option(
+    "--min-membership",
+    type=float,
+    default=0.05,
+    show_default=True,
+    metavar="SHARE",
+    help="How deep in the region a phantom lies: as the row at this percentile.",
+)
+@click.option(
+    "--min-p-token",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="P",
+    help="From which p_token on a concept without a known form has a token.",
+)
+@click.option(
+    "--residual-norm",
+    metavar="N",
+    type=float,
+    help="The norm of a concept's residual: gives snaps a probability, and takes far longer.",
+)
+@click.option("--resume", is_flag=True, help="Go on where an earlier run into FILE stopped.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="NAME",
+    help="What multiplies: cpu or cuda; the answers are the same.",
+)
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Run on the workers of a dask scheduler: tcp://HOST:PORT."
+)
+@composes
+def audit(
+    source: str,
+    tensor: str | None,
+    tokenizer: str | None,
+    concepts: tuple[str, ...],
+    output: str | None,
+    html: str | None,
+    columns: tuple[tuple[str, str], ...],
+    file_format: str | None,
+    resume: bool,
+    cluster: str | None,
+    **options: Any,
+) -> None:
+    """Say of each concept of a list whether the head has a token for it.
+
+    CONCEPTS are files (CSV, TSV, JSONL, Parquet, or plain lines, gzip or zstd), - for stdin,
+    emoji:all, emoji:all:LANGUAGE or unicode:SCRIPT. A concept is a word, a phrase or an expression.
+
+    \b
+    unembed audit demo emoji:all --region emoji -o emoji.parquet --html emoji.html
+    unembed audit demo wishes.csv --column concept=Name --region emoji
+    """  # noqa: D301 - click's mark for lines that are not wrapped
+    if output is None and (resume or cluster is not None):
+        raise click.UsageError("--resume and --cluster take a FILE: name it with -o")
+    from ..geometry.audit.opening import AuditorSpec, default_direction
+    from ..geometry.audit.reading import read_all
+    from ..geometry.views.bars import Bars
+    from ..geometry.views.report_file import ReportFile
+
+    if options["region"] is not None and options["direction"] is None:
+        options["direction"] = default_direction(options["region"], concepts)
+    spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()))
+    records = read_all(concepts, columns=dict(columns), file_format=file_format)
+    report = None if html is None else ReportFile.checked(html)
+    with Bars() as bars:
+        if output is None:
+            _print(spec, records, report, bars)
+        else:
+            _write(spec, records, output, report, bars, resume=resume, cluster=cluster)
+
+
+def _print(
+    spec: "AuditorSpec", records: "Iterable[Record]", report: "ReportFile | None", bars: "Bars"
+) -> None:
+    """Audit and print a line a record, and what they come to."""
+    from ..geometry.audit.run import findings_in_chunks
+    from ..geometry.audit.summary import Tally
+    from ..geometry.views.audit_table import audit_table, summary_table
+
+    auditor, tally = spec.open(progress=bars), Tally()
+
+    def told() -> "Iterator[Finding]":
+        for findings in findings_in_chunks(auditor, records, progress=bars):
+            for finding in findings:
+                tally.add(finding)
+                if report is not None:
+                    report.add(finding)
+                yield finding
+
+    console = console_of()
+    for lines in audit_table(told(), auditor.vocabulary, width=console.width):
+        console.print(lines, crop=False)
+    summary = tally.summary(auditor.terms)
+    console.print()
+    console.print(summary_table(summary), crop=False)
+    if report is not None:
+        report.write(summary, auditor.terms, auditor.vocabulary)
+
+
+def _write(
+    spec: "AuditorSpec",
+    records: "Iterable[Record]",
+    output: str,
+    report: "ReportFile | None",
+    bars: "Bars",
+    *,
+    resume: bool,
+    cluster: str | None,
+) -> None:
+    """Audit into a file, and print what the findings come to."""
+    from ..geometry.audit.cluster import Cluster
+    from ..geometry.audit.run import check_output, run
+    from ..geometry.audit.summary import Tally
+    from ..geometry.views.audit_table import summary_table
+
+    workers = None if cluster is None else Cluster(cluster, spec)
+    if workers is not None:
+        workers.check()
+    check_output(output, resume=resume)
+    auditor, tally = spec.open(progress=bars), Tally()
+
+    def each(finding: "Finding") -> None:
+        tally.add(finding)
+        if report is not None:
+            report.add(finding)
+
+    run(auditor, records, output, resume=resume, cluster=workers, each=each, progress=bars)
+    summary = tally.summary(auditor.terms)
+    show(summary_table(summary))
+    if report is not None:
+        report.write(summary, auditor.terms, auditor.vocabulary)

@@ -1,0 +1,212 @@
+"""The audit itself: for each record whether there is a token, and what the head makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...errors import UsageError
+from ..answer import Snap
+from ..concepts.compose import Composer
+from ..tokens.vocabulary import Vocabulary
+from .composing import Composed, compose_each
+from .finding import Finding, NearToken
+from .forms import Forms, Known
+from .inside import Inside
+from .presence import Presence
+from .record import Record
+from .searching import Searching
+from .settings import Settings
+from .spelling import Spelled, Speller
+
+# B concepts; vectors of width D.
+
+
+@dataclass(frozen=True, eq=False)
+class Auditor:
+    """Audits records against one head; `open_auditor` makes it.
+
+    Attributes
+    ----------
+    composer : Composer
+        Composes concepts on the head.
+    settings : Settings
+        Thresholds and the like.
+    forms : Forms
+        Finds the token of a concept where it is known.
+    searching : Searching
+        Finds the nearest tokens, and what the head makes of a concept.
+    inside : Inside or None
+        The region; None where all tokens are asked.
+    presence : Presence or None
+        Gives `p_token`; None without a region, or where it cannot be calibrated.
+    terms : dict
+        What an audit was made with, for its metadata.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.audit.opening import open_auditor
+    >>> auditor = open_auditor(unembed.open_head("demo-bytes"))
+    >>> [found.verdict for found in auditor.audit([Record("horse"), Record("hippocampus")])]
+    ['single_token', 'multi_token']
+    """
+
+    composer: Composer
+    settings: Settings
+    forms: Forms
+    searching: Searching
+    inside: Inside | None
+    presence: Presence | None
+    terms: dict[str, Any]
+    _speller: Speller = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make what spells, and be ready for thousands of words."""
+        self.vocabulary.hold()
+        object.__setattr__(self, "_speller", Speller(self.vocabulary))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens."""
+        return self.composer.head.vocabulary
+
+    def audit(self, records: Sequence[Record]) -> list[Finding]:
+        """Audit records: a finding for each, in their order. None of them ends the audit.
+
+        The numbers of a record do not depend on the others but for the last bits of a sum, and the
+        same records in the same order give the same bits.
+        """
+        read = [record for record in records if record.fault is None]
+        asked = iter(
+            self._asked(record, found)
+            for record, found in zip(read, compose_each(self.composer, read), strict=True)
+        )
+        outcomes = [record.fault or next(asked) for record in records]
+        sound = [outcome for outcome in outcomes if isinstance(outcome, _Asked)]
+        findings = iter(self._findings(sound) if sound else [])
+        return [
+            next(findings) if isinstance(outcome, _Asked) else _error(record, outcome)
+            for record, outcome in zip(records, outcomes, strict=True)
+        ]
+
+    def _asked(self, record: Record, found: Composed | str) -> "_Asked | str":
+        """Find what is known of a concept, or say what is wrong."""
+        if isinstance(found, str):
+            return found
+        try:
+            known = self.forms.find(record, is_name=found.is_name)
+        except UsageError as error:
+            return str(error)
+        spelled = None if known.form is None else self._spelled(known.form, known.token_id)
+        if spelled is not None or self.inside is not None:
+            return _Asked(record, found, known, spelled)
+        if known.form is not None:
+            return f"{known.form!r} is not written with the tokens of this vocabulary"
+        return (
+            "an expression has no spelling of its own; give it a form, or ask in a region, where "
+            "its geometry tells"
+        )
+
+    def _spelled(self, form: str, token_id: int | None) -> Spelled | None:
+        """Spell a form, by its one token where there is one."""
+        if token_id is None:
+            return self._speller.spell(form)
+        is_fragment = self.vocabulary.lacks(token_id) != 0
+        return Spelled(form, (token_id,), int(is_fragment), None, ())
+
+    def _findings(self, sound: Sequence["_Asked"]) -> list[Finding]:
+        """Audit records with which nothing is wrong."""
+        concepts = [asked.composed for asked in sound]
+        moved_BD = placed_BD = np.array([found.vector_D for found in concepts])
+        memberships: Sequence[float | None] = [None] * len(sound)
+        chances: Sequence[float | None] = [None] * len(sound)
+        if self.inside is not None:
+            directed_B1 = np.array([found.is_directed for found in concepts])[:, None]
+            # What an expression took somewhere itself is left there.
+            moved_BD, placed_BD = (
+                np.where(directed_B1, [found.vector_D for found in concepts], carried_BD)
+                for carried_BD in self.inside.carried(moved_BD)
+            )
+            memberships = self.inside.membership(placed_BD).tolist()
+            if self.presence is not None:
+                terms = {
+                    place: found.terms_TD
+                    if found.is_directed
+                    else self.inside.carried(found.terms_TD)[0]
+                    for place, found in enumerate(concepts)
+                    if len(found.terms_TD)
+                }
+                chances = self.presence(moved_BD, terms).tolist()
+        nearest, snaps = self.searching(
+            moved_BD, placed_BD, [found.token_ids for found in concepts]
+        )
+        return [
+            self._finding(*parts)
+            for parts in zip(sound, nearest, snaps, memberships, chances, strict=True)
+        ]
+
+    def _finding(
+        self,
+        asked: "_Asked",
+        nearest: tuple[NearToken, ...],
+        snap: Snap,
+        membership: float | None,
+        p_token: float | None,
+    ) -> Finding:
+        """Judge one concept."""
+        record, spelled = asked.record, asked.spelled
+        verdict, by = self._verdict(asked, membership, p_token)
+        ids = () if spelled is None else spelled.token_ids
+        return Finding(
+            concept=record.concept,
+            id=record.id,
+            source=record.source,
+            verdict=verdict,
+            by=by,
+            form=asked.known.form,
+            token_ids=ids,
+            tokens=tuple(map(self.vocabulary.token, ids)),
+            fragments=None if spelled is None else spelled.fragments,
+            shared=None if spelled is None else spelled.shared,
+            siblings=() if spelled is None else spelled.siblings,
+            nearest=nearest,
+            snap_id=snap.id,
+            snap_token=snap.token,
+            snap_text=snap.text,
+            snap_logit=snap.logit,
+            snap_probability=snap.probability,
+            gap_degrees=snap.gap_degrees,
+            gap_logit=snap.gap_logit,
+            membership=membership,
+            p_token=p_token,
+        )
+
+    def _verdict(
+        self, asked: "_Asked", membership: float | None, p_token: float | None
+    ) -> tuple[str, str | None]:
+        """Give the first verdict that holds, and what says so."""
+        known, settings = asked.known, self.settings
+        if known.token_id is not None:
+            return "single_token", known.by
+        if known.form is None and p_token is not None and p_token >= settings.min_p_token:
+            return "single_token", "geometry"
+        if membership is not None and membership >= settings.min_membership:
+            return "phantom", None
+        return "absent" if asked.spelled is None else "multi_token", None
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A record with which nothing is wrong."""
+
+    record: Record
+    composed: Composed
+    known: Known
+    spelled: Spelled | None
+
+
+def _error(record: Record, message: str) -> Finding:
+    """Say that a record could not be audited."""
+    return Finding(record.concept, record.id, record.source, "error", message=message)

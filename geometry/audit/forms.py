@@ -1,0 +1,170 @@
+"""Which token stands for a concept, where that is known: by its forms, not by geometry."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ..concepts.pairs import Pair, spoken
+from ..tokens.vocabulary import Vocabulary
+from .record import Record
+
+# N tokens.
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of how a concept is written.
+
+    Attributes
+    ----------
+    form : str or None
+        The form that is one token, else the first; None where none is known.
+    token_id : int or None
+        The token.
+    by : str or None
+        What says so: ``expected``, ``form`` or ``name``.
+
+    Examples
+    --------
+    >>> Known("🐠", 249073, "name").token_id
+    249073
+    """
+
+    form: str | None = None
+    token_id: int | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """Finds the token of a concept by its forms.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The tokens.
+    names : mapping of str to tuple of str
+        What is written for a name, the name in lower case.
+    region_N : ndarray of int64 or None
+        The tokens that count, ascending; None for all.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> forms = Forms(unembed.open_head("demo").vocabulary, {"tropical fish": ("🐠",)})
+    >>> forms.find(Record("Tropical fish"))
+    Known(form='🐠', token_id=249073, by='name')
+    """
+
+    vocabulary: Vocabulary
+    names: Mapping[str, tuple[str, ...]]
+    region_N: NDArray[np.int64] | None = None
+
+    def find(self, record: Record, *, is_name: bool = True) -> Known:
+        """Look at the expected token, then at the forms, then at what has the concept's name.
+
+        A concept that is no name but an expression has neither a form nor a name of its own.
+
+        Raises
+        ------
+        UsageError
+            The expected token is an id that the head does not have.
+        """
+        if record.expected is not None:
+            id_ = self._expected(record.expected)
+            if id_ is not None:
+                return Known(record.expected, id_, "expected")
+        forms = [(form, "form") for form in record.forms]
+        if is_name and not forms:
+            concept = record.concept
+            forms = [(concept, "form")] if self._is_own_form(concept) else []
+            forms += [(form, "name") for form in self.names.get(_plain(concept), ())]
+        for form, by in forms:
+            id_ = self._token(form)
+            if id_ is not None:
+                return Known(form, id_, by)
+        first = next((form for form, _ in forms), record.expected)
+        return Known(first)
+
+    def _expected(self, text: str) -> int | None:
+        """Give the token that is expected, or None where the text is none."""
+        vocabulary = self.vocabulary
+        if text[:1] == "#" and text[1:].isascii() and text[1:].isdigit():
+            id_ = int(text[1:]) if len(text) < 12 else len(vocabulary)
+            if id_ >= len(vocabulary) or not vocabulary.known_V[id_]:
+                raise UsageError(
+                    f"the expected token {text} is none; the head has {len(vocabulary):,} rows"
+                )
+            return id_ if self._counts(id_) else None
+        id_as_spelled = vocabulary.id_of_token(text)
+        if id_as_spelled is not None and self._counts(id_as_spelled):
+            return id_as_spelled
+        return self._token(text)
+
+    def _token(self, form: str) -> int | None:
+        """Give the one token of a form, as it stands inside a text before the bare one."""
+        for written in (f" {form}", form):
+            id_ = self.vocabulary.id_of(written)
+            if id_ is not None and self._counts(id_):
+                return id_
+        return None
+
+    def _is_own_form(self, concept: str) -> bool:
+        """Tell whether a concept is written as it stands: in a region only if it is of its kind."""
+        return self.region_N is None or concept in self._emoji or self._token(concept) is not None
+
+    def _counts(self, id_: int) -> bool:
+        """Tell whether a token is in the region."""
+        if self.region_N is None:
+            return True
+        place = int(np.searchsorted(self.region_N, id_))
+        return place < len(self.region_N) and int(self.region_N[place]) == id_
+
+    @cached_property
+    def _emoji(self) -> frozenset[str]:
+        """All emoji."""
+        import emoji
+
+        return frozenset(emoji.EMOJI_DATA)
+
+
+def emoji_names(language: str, pairs: Iterable[Pair] = ()) -> dict[str, tuple[str, ...]]:
+    """Give what is written for names: the emoji of the library, then the targets of pairs.
+
+    Parameters
+    ----------
+    language : str
+        Of the emoji's names; in English their aliases follow.
+    pairs : iterable of Pair
+        Names of one's own.
+
+    Examples
+    --------
+    >>> emoji_names("en")["horse"], emoji_names("de")["tropenfisch"]
+    (('🐎', '🐴'), ('🐠',))
+    """
+    import emoji
+
+    if language != "en":
+        emoji.config.load_language(language)
+    whole = emoji.STATUS["fully_qualified"]
+    data = [(text, data) for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole]
+    names: dict[str, dict[str, None]] = {}
+    for text, of in data:
+        names.setdefault(_plain(spoken(of.get(language, ""))), {})[text] = None
+    for text, of in data if language == "en" else ():
+        for alias in of.get("alias", ()):
+            names.setdefault(_plain(spoken(alias)), {})[text] = None
+    for pair in pairs:
+        names.setdefault(_plain(pair.base), {})[pair.target] = None
+    names.pop("", None)
+    return {name: tuple(forms) for name, forms in names.items()}
+
+
+def _plain(name: str) -> str:
+    """Bring a name to the form in which names are compared."""
+    return " ".join(name.casefold().split())

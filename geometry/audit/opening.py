@@ -1,0 +1,282 @@
+"""Opening an auditor: everything that it needs to know of a head, learned once."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...indexes.progress import Progress
+from ..concepts.compose import Composer, Composition, composer_of
+from ..concepts.pairs import EMOJI, Pair
+from ..heads.unembedding import Unembedding
+from ..hubness import hubness, unit_rows
+from ..method import Method
+from ..region import Region, find_region
+from ..tokens.kinds import KINDS
+from .auditor import Auditor
+from .forms import Forms, emoji_names
+from .inside import Inside, open_inside
+from .presence import Calibration, Presence, not_calibrated, open_calibration
+from .searching import Searching
+from .settings import Settings
+
+# V tokens.
+
+_TERMS = 1  # version of the terms
+
+
+def open_auditor(
+    head: Unembedding,
+    *,
+    region: str | Sequence[int] | None = None,
+    direction: str | None = None,
+    top: int = Settings.top,
+    residual_norm: float | None = None,
+    min_membership: float = Settings.min_membership,
+    min_p_token: float = Settings.min_p_token,
+    device: str = Settings.device,
+    **composition: Unpack[Composition],
+) -> Auditor:
+    """Make what audits records against a head.
+
+    Parameters
+    ----------
+    head : Unembedding
+        Whose tokens.
+    region, direction, top, residual_norm, min_membership, min_p_token, device
+        As in `AuditOptions`.
+    **composition
+        Those of `Composition`.
+
+    Raises
+    ------
+    UsageError
+        An option is wrong, the region has too few tokens, or its direction cannot be learned.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.audit.record import Record
+    >>> auditor = open_auditor(unembed.open_head("demo"), region="emoji")
+    >>> (found,) = auditor.audit([Record("sea + horse")])
+    >>> found.verdict, found.nearest[0].text
+    ('phantom', '🐴')
+    """
+    settings = Settings(top, residual_norm, min_membership, min_p_token, device)
+    if region is None and direction is not None:
+        raise UsageError(f"the direction {direction!r} leads into a region; name the region too")
+    composer = composer_of(head, **composition)
+    if region is None:
+        return _everywhere(composer, settings)
+    found = find_region(head, region)
+    if direction is None and isinstance(region, str):
+        direction = default_direction(region, ())
+    inside = open_inside(composer, found, direction=direction)
+    return _Within(composer, settings, inside, direction, composition.get("progress")).auditor()
+
+
+def default_direction(region: str | None, lists: Sequence[str]) -> str | None:
+    """Give the direction of a region that fits the language of built-in lists.
+
+    Examples
+    --------
+    >>> default_direction("emoji", ["emoji:all:de"]), default_direction("emoji", ["my.csv"])
+    ('emoji_de', 'emoji')
+    >>> default_direction("greek", ["my.csv"])
+    """
+    if region != EMOJI:
+        return None
+    languages = {
+        name.split(":")[2] for name in lists if name.startswith("emoji:") and name.count(":") == 2
+    }
+    (language,) = languages if len(languages) == 1 == len(lists) else ("en",)
+    return EMOJI if language == "en" else f"{EMOJI}_{language}"
+
+
+def _everywhere(composer: Composer, settings: Settings) -> Auditor:
+    """Ask of all tokens."""
+    score = "cosine" if composer.space.kind.unit else "dot"
+    return Auditor(
+        composer,
+        settings,
+        Forms(composer.head.vocabulary, emoji_names("en")),
+        _searching(composer, settings, score),
+        None,
+        None,
+        _terms(composer, settings, score),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Within:
+    """Ask in a region, to which a direction may lead."""
+
+    composer: Composer
+    settings: Settings
+    inside: Inside
+    direction: str | None
+    progress: Progress | None
+
+    def auditor(self) -> Auditor:
+        """Learn what is to be known."""
+        head, region = self.composer.head, self.inside.region
+        csls = bool(np.any(head.vocabulary.kinds_V == KINDS.index("whole-word")))
+        score = "csls" if csls else "cosine"
+        hubness_V = np.zeros(head.rows.count)
+        if csls:
+            hubness_V[region.ids_N] = hubness(
+                head, self.composer.space, region.ids_N, fit=self.inside.fit, progress=self.progress
+            )
+        presence, calibration = self._presence(hubness_V, csls=csls)
+        language = (self.direction or "").partition("_")[2] if self._is_of_emoji else "en"
+        terms = _terms(self.composer, self.settings, score)
+        terms |= {
+            "region": region.name,
+            "region_tokens": len(region.ids_N),
+            "region_digest": hashlib.sha256(region.ids_N.tobytes()).hexdigest(),
+            "direction": self.direction,
+            "estimator": self._estimator,
+            "calibration": calibration.to_dict(),
+        }
+        return Auditor(
+            self.composer,
+            self.settings,
+            Forms(head.vocabulary, emoji_names(language or "en", self._pairs), region.ids_N),
+            _searching(self.composer, self.settings, score, region, hubness_V if csls else None),
+            self.inside,
+            presence,
+            terms,
+        )
+
+    @property
+    def _is_of_emoji(self) -> bool:
+        """Whether the direction is a built-in one to emoji."""
+        own = self.composer.directions.given
+        return self.direction not in own and (self.direction or "").startswith(EMOJI)
+
+    @property
+    def _pairs(self) -> Sequence[Pair]:
+        """The names that the direction is learned from."""
+        return (
+            () if self.direction is None else self.composer.directions.pairs(self.direction).pairs
+        )
+
+    @property
+    def _estimator(self) -> str:
+        """How the direction is learned."""
+        if self.direction is None:
+            return "category"
+        return self.composer.directions.estimator_of(self.direction)
+
+    def _presence(
+        self, hubness_V: NDArray[np.float64], *, csls: bool
+    ) -> tuple[Presence | None, Calibration]:
+        """Calibrate on the names of the direction, where it has any."""
+        if self.direction is None or not self._pairs:
+            return None, not_calibrated("no names are known of the tokens of this region")
+        head, space = self.composer.head, self.composer.space
+        sample = self.composer.directions.sample(self.direction)
+        ids_C = np.intersect1d(sample.target_ids_N, self.inside.region.ids_N)
+        if not len(ids_C):
+            return None, not_calibrated(
+                f"no target of the direction {self.direction!r} is in the region"
+            )
+        calibration = open_calibration(
+            self.composer,
+            sample,
+            Method(self.composer.pieces, self._estimator, csls),
+            name=self.direction,
+            progress=self.progress,
+        )
+        if calibration.kind is None:
+            return None, calibration
+        targets_CD = unit_rows(space, head.rows, ids_C)
+        return Presence(targets_CD, hubness_V[ids_C], 1.0 + csls, calibration), calibration
+
+
+def _searching(
+    composer: Composer,
+    settings: Settings,
+    score: str,
+    region: Region | None = None,
+    hubness_V: NDArray[np.float64] | None = None,
+) -> Searching:
+    """Make what searches."""
+    return Searching(
+        composer.head,
+        composer.space,
+        None if region is None else region.ids_N,
+        score != "dot",
+        hubness_V,
+        settings.top,
+        settings.residual_norm,
+        settings.device,
+    )
+
+
+def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]:
+    """Say what an audit is made with; the same on another machine with the same head."""
+    head = composer.head
+    digest = hashlib.sha256(head.norms_V.tobytes())
+    for part in (head.vocabulary.strings.data, head.vocabulary.written.data):
+        digest.update(part.tobytes())
+    numbers = asdict(settings)
+    del numbers["device"]  # changes no answer
+    return {
+        "terms": _TERMS,
+        "unembed": metadata.version("unembed"),
+        "emoji": metadata.version("emoji"),
+        "source": head.source,
+        "tensor": head.tensor,
+        "shape": list(head.rows.codes_VD.shape),
+        "head_digest": digest.hexdigest(),
+        "space": composer.space.name,
+        "fold_norm": composer.space.folded,
+        "pieces": composer.pieces,
+        "score": score,
+        **numbers,
+        "region": None,
+    }
+
+
+@dataclass(frozen=True)
+class AuditorSpec:
+    """What an auditor is opened with, as a value that can be sent to another process.
+
+    Attributes
+    ----------
+    source, tensor, tokenizer
+        As `open_head` takes them.
+    options : tuple of (str, value)
+        As `open_auditor` takes them.
+
+    Examples
+    --------
+    >>> AuditorSpec("demo-bytes", options=(("top", 1),)).open().settings.top
+    1
+    """
+
+    source: str
+    tensor: str | None = None
+    tokenizer: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def open(self, *, progress: Progress | None = None) -> Auditor:
+        """Open the head, and make ready what audits.
+
+        Raises
+        ------
+        UsageError
+            As in `open_auditor`.
+        SourceError
+            The head cannot be opened.
+        """
+        head = Unembedding.open(
+            self.source, tensor=self.tensor, tokenizer=self.tokenizer, progress=progress
+        )
+        return open_auditor(head, progress=progress, **dict(self.options))

@@ -1,0 +1,160 @@
+"""An audit as one page of HTML that needs nothing but itself."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from itertools import islice
+from typing import Any, BinaryIO
+
+from ..audit.finding import Finding
+from ..audit.summary import Summary, marked
+from ..tokens.vocabulary import Vocabulary, display
+from .report_parts import (
+    bar_of,
+    calibration_of,
+    cards_of,
+    lede_of,
+    lists_of,
+    terms_of,
+    title_of,
+)
+
+MOST_FINDINGS = 20_000
+MOST_BYTES = 64 << 20  # of findings
+# Fields that are shown as they are, where they are not None.
+_PLAIN = (
+    *("fragments", "shared", "snap_logit", "snap_probability", "gap_degrees", "gap_logit"),
+    *("membership", "p_token"),
+)
+_TEXTS = ("concept", "id", "source", "verdict", "by", "message", "form")
+# What could end the script that holds the data; all that is not ASCII is escaped as well.
+_ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&"})
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+def write_report(
+    findings: Iterable[Finding],
+    summary: Summary,
+    terms: Mapping[str, Any],
+    file: BinaryIO,
+    *,
+    vocabulary: Vocabulary,
+) -> int:
+    r"""Write a page that shows, searches, filters and sorts what an audit found.
+
+    The page asks nothing of a network: its style and its one script stand in it, and a policy lets
+    no other run. Texts are written so that they harm nothing: controls and marks of direction as
+    escapes, and as text wherever they stand. The same audit gives the same bytes.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        In the list's order. The first 20,000 are held, fewer where they fill 64 MiB, and the page
+        says so; the others are not asked for.
+    summary : Summary
+        Of all findings.
+    terms : mapping
+        What the audit was made with, of values that JSON has.
+    file : binary file
+        Where the page goes, in UTF-8.
+    vocabulary : Vocabulary
+        Tells fragments, and writes pieces so that they can be read.
+
+    Returns
+    -------
+    int
+        How many findings it holds.
+
+    Examples
+    --------
+    >>> import io
+    >>> import unembed
+    >>> from ..audit.summary import Tally
+    >>> page, tally = io.BytesIO(), Tally()
+    >>> found = Finding("</script>", verdict="multi_token")
+    >>> tally.add(found)
+    >>> vocabulary = unembed.open_head("demo").vocabulary
+    >>> write_report([found], tally.summary({}), {}, page, vocabulary=vocabulary)
+    1
+    >>> page.getvalue().count(b"</script>")
+    2
+    """
+    # A checkout may have other line ends; the policy is for these.
+    parts = resources.files(__package__)
+    page, style, script = (
+        parts.joinpath(f"report.{kind}").read_text(encoding="utf-8").replace("\r\n", "\n")
+        for kind in ("html", "css", "js")
+    )
+    # The script's text begins with the line end after its tag.
+    digest = hashlib.sha256(f"\n{script}".encode()).digest()
+    values = {
+        "hash": base64.b64encode(digest).decode("ascii"),
+        "title": title_of(terms),
+        "style": style,
+        "script": script,
+        "lede": lede_of(summary),
+        "bar": bar_of(summary),
+        "cards": cards_of(summary),
+        "lists": lists_of(summary),
+        "calibration": calibration_of(summary.calibration),
+        "terms": terms_of(terms),
+    }
+    before, after = page.split("{{data}}")
+    file.write(_filled(before, values))
+    file.write(f'{{"records":{summary.records},"findings":['.encode())
+    held = 0
+    for held, line in enumerate(_held(findings, vocabulary), start=1):
+        file.write(b",\n" * (held > 1) + line)
+    file.write(b"]}")
+    file.write(_filled(after, values))
+    return held
+
+
+def _filled(page: str, values: Mapping[str, str]) -> bytes:
+    """Put values in their places, once: what they hold is not looked at."""
+    return _PLACE.sub(lambda place: values[place[1]], page).encode()
+
+
+def _held(findings: Iterable[Finding], vocabulary: Vocabulary) -> Iterator[bytes]:
+    """Give the JSON of the findings that a page has room for."""
+    room = MOST_BYTES
+    for finding in islice(findings, MOST_FINDINGS):
+        line = json.dumps(_object(finding, vocabulary), separators=(",", ":"))
+        escaped = line.translate(_ESCAPES).encode("ascii")
+        room -= len(escaped)
+        if room < 0:
+            return
+        yield escaped
+
+
+def _object(finding: Finding, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Give what a page shows of a finding; what there is none of is left out."""
+    found: dict[str, Any] = {}
+    for name in _TEXTS:
+        value = getattr(finding, name)
+        if value is not None:
+            found[name] = display(value)
+    found |= {name: value for name in _PLAIN if (value := getattr(finding, name)) is not None}
+    if finding.token_ids:
+        found["pieces"] = [
+            [*_token(id_, token, vocabulary), int(vocabulary.text(id_) is not None)]
+            for id_, token in zip(finding.token_ids, finding.tokens, strict=True)
+        ]
+    if finding.siblings:
+        found["siblings"] = [display(one) for one in finding.siblings]
+    if finding.nearest:
+        found["nearest"] = [
+            [*_token(near.id, near.token, vocabulary), near.score] for near in finding.nearest
+        ]
+    if finding.snap_id is not None:
+        found["snap"] = _token(finding.snap_id, finding.snap_token or "", vocabulary)
+    return found
+
+
+def _token(id_: int, token: str, vocabulary: Vocabulary) -> list[Any]:
+    """Give a token's id, its own string, and its text as people read it."""
+    shown = marked(vocabulary.text(id_), vocabulary.display_text(id_)[1:-1])
+    return [id_, display(token), shown]

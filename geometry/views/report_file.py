@@ -1,0 +1,72 @@
+"""The file of a report: what it will show is held, and written at the end."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from ...errors import UsageError
+from ..audit.finding import Finding
+from ..audit.storage import LocalStorage, reason_of
+from ..audit.summary import Summary
+from ..tokens.vocabulary import Vocabulary
+from .report import MOST_FINDINGS, write_report
+
+
+class ReportFile:
+    """A page that is written once all findings are known; it holds the first 20,000.
+
+    Parameters
+    ----------
+    path : Path
+        Where it goes; what is there is replaced.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> ReportFile.checked(f"{tempfile.mkdtemp()}/report.html").path.name
+    'report.html'
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._findings: list[Finding] = []
+
+    @classmethod
+    def checked(cls, name: str) -> Self:
+        """Refuse a file that cannot be written, before the work.
+
+        Raises
+        ------
+        UsageError
+            Its directory is not there or cannot be written, or it is no regular file.
+        """
+        path = Path(name)
+        try:
+            if path.exists() and not path.is_file():
+                raise UsageError(f"{name}: is no regular file; name another")
+            with LocalStorage().writing(f"{path}.check", beside=str(path.parent)):
+                pass
+            Path(f"{path}.check").unlink()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{name}: cannot be written: {reason_of(error)}") from error
+        return cls(path)
+
+    def add(self, finding: Finding) -> None:
+        """Hold a finding, the next of its list, if there is room."""
+        if len(self._findings) < MOST_FINDINGS:
+            self._findings.append(finding)
+
+    def write(self, summary: Summary, terms: Mapping[str, Any], vocabulary: Vocabulary) -> None:
+        """Write the page.
+
+        Raises
+        ------
+        UsageError
+            The disk is full, or the like.
+        """
+        storage = LocalStorage()
+        try:
+            with storage.writing(str(self.path), beside=str(self.path.parent)) as file:
+                write_report(self._findings, summary, terms, file, vocabulary=vocabulary)
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be written: {reason_of(error)}") from error
