@@ -13,14 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute  # noqa: F401 - loaded before the children are made, as is what follows
-import pyarrow.parquet  # noqa: F401
+import pyarrow.compute
+import pyarrow.parquet
 from audited import Fake, records_of
 from unembed.geometry.audit import shards
 from unembed.geometry.audit.run import run
 
 CALLS = ("fsync", "mkdir", "replace", "rmdir", "unlink")
 shards.CHUNK = 10
+# What children would load each for themselves is loaded before they are made: pandas, by Arrow.
+pyarrow.array(["sea"])
 
 
 def child(output: str, prepare: Callable[[], Any], *, records: int = 150) -> int:
@@ -61,10 +63,11 @@ def dying_at(count: int, *, after: bool) -> None:
             calls += 1
             if calls == count and not after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            result = call(*given, **options)
-            if calls == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
+            try:
+                return call(*given, **options)
+            finally:
+                if calls == count:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         return counted
 

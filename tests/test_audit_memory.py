@@ -45,9 +45,7 @@ def test_texts_mappings_and_records_are_audited(head: Head) -> None:
     assert found.findings[2].by == "expected"
     assert [one.verdict for one in found.findings][3:] == ["error", "error"]
     assert found.findings[4].message == "the concept is empty"
-    direct = open_auditor(head, region="emoji")
-    assert found.findings[0] == direct.audit([Record("king")])[0] or found.findings[0].snap_id
-    assert found.terms == direct.terms
+    assert found.terms == open_auditor(head, region="emoji").terms
     assert (found.summary.records, found.summary.verdicts["error"]) == (5, 2)
 
 

@@ -277,11 +277,14 @@ def test_a_spec_opens_what_is_there(head: Head, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="top is 0"):
         AuditorSpec(head.source, options=(("top", 0),)).open()
     told: list[str] = []
+
+    def tell(step: str, done: int, total: int) -> None:
+        assert 0 <= done <= total
+        told.append(step)
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
-        AuditorSpec(head.source, options=(("region", "emoji"),)).open(
-            progress=lambda step, done, total: told.append(step)
-        )
+        AuditorSpec(head.source, options=(("region", "emoji"),)).open(progress=tell)
     assert "measuring hubs" in told
     moved = head.path.parent / "tokenizer.json"
     spec = AuditorSpec(str(head.path), head.tensor, str(moved))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,41 +76,58 @@ class Searching:
         Parameters
         ----------
         moved_BD, placed_BD : ndarray of float64
-            The same array where no region is searched: then their products are the same too.
+            The first is not looked at where there is no region: then one product of each concept
+            with the rows serves its scores and its logits.
         inputs : sequence of collections of int
             The tokens that are left out of the nearest of each.
         """
-        if not len(moved_BD):
+        if not len(placed_BD):
             return [], []
         head, length = self.head, self.residual_norm or 1.0
-        placed = self.space.measures(placed_BD, residual_norm=length, cosine=False)
+        placed = self.space.measures(placed_BD, residual_norm=length, cosine=self.cosine)
         logits = [self.space.logits(measure) for measure in placed]
         known_N = None if head.vocabulary.known_V.all() else np.flatnonzero(head.vocabulary.known_V)
-        most = self.top + max(len(ids) for ids in inputs)
-        if moved_BD is placed_BD:
-            scored = self.space.measures(placed_BD, residual_norm=length, cosine=self.cosine)
-            near, snapped = self._found([Asked(scored, most), Asked(logits, 1)], known_N)
+        left_out = [self._in_region(ids) for ids in inputs]
+        spare = max(map(len, left_out))
+        if self.region_N is None:
+            asked = [Asked(placed, self.top + spare), Asked(logits, 1)]
+            near, snapped = self._found(asked, known_N)
         else:
-            near = self._in_region(moved_BD, length, most)
+            moved = self.space.measures(moved_BD, residual_norm=length, cosine=self.cosine)
+            near = self._near_in_region(moved, left_out, spare)
             (snapped,) = self._found([Asked(logits, 1)], known_N)
         nearest = [
-            self._described(scores_K, ids_K, left_out)
-            for scores_K, ids_K, left_out in zip(*near, inputs, strict=True)
+            self._described(scores_K, ids_K, ids)
+            for scores_K, ids_K, ids in zip(*near, left_out, strict=True)
         ]
         lengths_B = np.array([measure.divisor for measure in placed])
         return nearest, self._snaps(placed_BD, lengths_B, logits, *snapped)
 
-    def _in_region(
-        self, moved_BD: NDArray[np.float64], length: float, most: int
+    def _in_region(self, ids: Collection[int]) -> Collection[int]:
+        """Give those of some tokens that are searched."""
+        return ids if self._region is None else self._region.intersection(ids)
+
+    @cached_property
+    def _region(self) -> frozenset[int] | None:
+        """The tokens of the region."""
+        return None if self.region_N is None else frozenset(self.region_N.tolist())
+
+    def _near_in_region(
+        self, measures: Sequence[Measure], left_out: Sequence[Collection[int]], spare: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Search the region; of CSLS r(x) is the mean cosine with the ten nearest there."""
-        measures = self.space.measures(moved_BD, residual_norm=length, cosine=self.cosine)
+        """Search the region; r(x) of CSLS is the mean cosine with the ten nearest there."""
         if self.hubness_V is None:
-            return self._found([Asked(measures, most)], self.region_N)[0]
+            return self._found([Asked(measures, self.top + spare)], self.region_N)[0]
         less_hubs = [replace(measure, hubness_V=self.hubness_V) for measure in measures]
-        asked = [Asked(less_hubs, most), Asked(measures, NEAREST)]
-        (scores_BK, ids_BK), (cosines_BK, _) = self._found(asked, self.region_N)
-        return scores_BK - cosines_BK.mean(axis=1)[:, None], ids_BK
+        asked = [Asked(less_hubs, self.top + spare), Asked(measures, NEAREST + spare)]
+        (scores_BK, ids_BK), (cosines_BK, near_BK) = self._found(asked, self.region_N)
+        kept_BK = np.ones(near_BK.shape, dtype=bool)
+        for place, ids in enumerate(left_out):
+            if ids:
+                kept_BK[place] = ~np.isin(near_BK[place], list(ids))
+        kept_BK &= np.cumsum(kept_BK, axis=1) <= NEAREST
+        own_B = np.where(kept_BK, cosines_BK, 0.0).sum(axis=1) / np.maximum(kept_BK.sum(axis=1), 1)
+        return scores_BK - own_B[:, None], ids_BK
 
     def _found(
         self, asked: Sequence[Asked], among_N: NDArray[np.int64] | None
