@@ -58,6 +58,40 @@ def measure(source: str, listed: Path, options: list[str], records: int) -> None
         )
 
 
+def memory(pid: int) -> tuple[int, int]:
+    """Give what a process holds, and its proportional share of it, in KiB; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (OSError, ProcessLookupError):
+        return 0, 0
+    held = {line.split(":")[0]: line.split()[1] for line in lines[1:]}
+    return int(held["Rss"]), int(held["Pss"])
+
+
+def measure_sharing(source: str, listed: Path) -> None:
+    """Run two audits at once, and compare what they hold with what it takes of the machine."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-c", "from unembed.cli import main; main()"]
+        command += ["audit", source, str(listed), "-o"]
+        both = [
+            subprocess.Popen([*command, f"{directory}/{turn}.parquet"], stdout=subprocess.DEVNULL)
+            for turn in range(2)
+        ]
+        most = (0, 0)
+        while all(process.poll() is None for process in both):
+            held = [memory(process.pid) for process in both]
+            if all(rss for rss, _ in held):
+                most = max(most, (sum(rss for rss, _ in held), sum(pss for _, pss in held)))
+            time.sleep(0.2)
+        if any(process.wait() for process in both):
+            raise SystemExit("an audit failed")
+        print(
+            f"{source:10}  two at once: {most[0] / 1024:,.0f} MiB held, of which the machine gives "
+            f"{most[1] / 1024:,.0f} MiB (PSS)",
+            flush=True,
+        )
+
+
 def main() -> None:
     records = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     with tempfile.TemporaryDirectory() as directory:
@@ -67,6 +101,7 @@ def main() -> None:
             unembed.open_head(source).audit(["sea"], region="emoji" if source == "demo" else None)
             for options in ([], ["--region", "emoji"]):
                 measure(source, listed, options, records)
+            measure_sharing(source, listed)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"(the benchmark itself: {own / 1024:,.0f} MiB)")
 

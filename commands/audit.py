@@ -1,6 +1,7 @@
 """The command audit."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -131,7 +132,9 @@ def audit(
 
     if options["region"] is not None and options["direction"] is None:
         options["direction"] = default_direction(options["region"], concepts)
-    spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()))
+    spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()), str(Path.cwd()))
+    if output is not None and Path(output).absolute() in map(Path.absolute, map(Path, concepts)):
+        raise click.UsageError(f"{output} is the list itself; name another file with -o")
     records = read_all(concepts, columns=dict(columns), file_format=file_format)
     report = None if html is None else ReportFile.checked(html)
     with Bars() as bars:

@@ -64,6 +64,7 @@ def screening_products(
     among_N: NDArray[np.int64] | None,
     lengths_N: NDArray[np.float64],
     queries_QD: NDArray[np.float64],
+    k: int,
     *,
     device: str = "cpu",
 ) -> Products:
@@ -75,6 +76,8 @@ def screening_products(
         As for `float_products`.
     queries_QD : ndarray of float64
         The queries, or many of them.
+    k : int
+        How many rows are wanted.
 
     Raises
     ------
@@ -84,12 +87,12 @@ def screening_products(
     Examples
     --------
     >>> rows = Rows(np.eye(3, dtype=np.float32), "F32")
-    >>> screening_products(rows, None, rows.norms(), np.eye(3)).unit in {0, 2**-8}
+    >>> screening_products(rows, None, rows.norms(), np.eye(3), 1).unit in {0, 2**-8}
     True
     """
     if device == "cpu" and len(queries_QD) >= _FEWEST_QUERIES and _multiplies_int8():
         ids_N = np.arange(rows.count) if among_N is None else among_N
-        products = Int8Products.where_good(rows, ids_N, lengths_N, queries_QD)
+        products = Int8Products.where_good(rows, ids_N, lengths_N, queries_QD, k)
         if products is not None:
             return products
     return float_products(rows, among_N, lengths_N, device=device)

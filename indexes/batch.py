@@ -159,7 +159,7 @@ def nearest_by_each(
     lengths_N = lengths_V if among_N is None else lengths_V[among_N]
     sample = measures[:: -(-len(measures) // _SAMPLE)]
     products = screening_products(
-        *(rows, among_N, lengths_N, np.array([measure.query_D for measure in sample])),
+        *(rows, among_N, lengths_N, np.array([measure.query_D for measure in sample]), max(ks)),
         device=device,
     )
     from .scoring import judging_of

@@ -95,12 +95,10 @@ class Bf16Products:
         self._row_unit = 0.0 if bf16 else _UNIT
         self._among_N = None if among_N is None else torch.from_numpy(among_N)
         self._device = torch.device(device)
-        self._on_gpu = self._device.type == "cuda"
+        self._on_gpu = pinned = self._device.type == "cuda"
         self.rows_at_once = _GPU_ROWS_AT_ONCE if self._on_gpu else _ROWS_AT_ONCE
         self._blocks: dict[int, Any] = {}
-        self._room = Room(
-            lambda count: torch.empty(count, dtype=torch.bfloat16, pin_memory=self._on_gpu)
-        )
+        self._room = Room(lambda count: torch.empty(count, dtype=torch.bfloat16, pin_memory=pinned))
 
     def round(self, queries_QD: NDArray[np.float64]) -> Rounded:
         """Round queries."""

@@ -122,17 +122,6 @@ class Measure:
         """Tell of the rows at some places, each or all, whether such a product reaches a score."""
         return self.of_products(largest, places) >= score
 
-    def line(self) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """Give αᵢ (1 where it is None) and βᵢ (0 where it is None), the same for any query.
-
-        Row i has the score t with the product ``divisor · ((t + own_hubness) αᵢ + βᵢ) - offset -
-        biasᵢ``.
-        """
-        if self.hubness_V is None:
-            return self.norms_V, None
-        alpha_V = 0.5 * (np.ones_like(self.hubness_V) if self.norms_V is None else self.norms_V)
-        return alpha_V, alpha_V * self.hubness_V
-
     def slack(self) -> float:
         """Bound what is lost when offset and bias are added to a product in float64."""
         bias = 0.0 if self.bias_V is None else float(np.abs(self.bias_V).max())

@@ -22,12 +22,13 @@ _LARGEST = 127  # of what is rounded to
 _SAMPLE_ROWS = 1 << 10
 _SAMPLE_VALUES = 1 << 20
 _SAMPLE_QUERIES = 1 << 10
+_LONG = 4.0  # times the median: what is longer tells nothing of the others
 _TRIED = 32  # queries of which the products with the sample are looked at
 _CHECKED = 16  # of them, and as many rows, are multiplied by numpy as well
-_WORST = 1.0  # error, for each unit of the spread of products: beyond it bfloat16 is faster
+_MOST_LEFT = 2.0**-8  # of the rows, within their errors of the best: beyond, bfloat16 is faster
 _LEAST_SPREAD = 2.0**-10  # of a column, for each unit of the largest: weights stay within bounds
 _FURTHEST = 2.0**100  # a weight, or its inverse
-_NARROWEST = 16  # torch 2.13 multiplies rows of one value wrongly
+_NARROWEST = 128  # little is gained by less; and torch 2.13 multiplies rows of one value wrongly
 _WIDEST = 1 << 16  # products stay below 2³¹
 
 
@@ -129,6 +130,7 @@ class Int8Products:
         ids_N: NDArray[np.int64],
         lengths_N: NDArray[np.float64],
         queries_QD: NDArray[np.float64],
+        k: int,
     ) -> "Int8Products | None":
         """Fit a placement to a sample of the rows; None where it tells too little, or is wrong.
 
@@ -138,21 +140,26 @@ class Int8Products:
             As above.
         queries_QD : ndarray of float64
             Some of the queries.
+        k : int
+            How many rows are wanted.
         """
         if not _NARROWEST <= rows.width <= _WIDEST:
             return None
         size = min(_SAMPLE_ROWS, _SAMPLE_VALUES // rows.width, len(ids_N))
         places_S = np.linspace(0, len(ids_N) - 1, size).astype(np.int64)
+        lengths_S = lengths_N[places_S]
+        places_S = places_S[lengths_S <= _LONG * np.median(lengths_S)]
         near_QD, _ = near(queries_QD[:: -(-len(queries_QD) // _SAMPLE_QUERIES)])
         placement = Placement.fitted(rows.decode(ids_N[places_S]), near_QD)
         tried = cls(rows, ids_N[places_S], lengths_N[places_S], placement)
         with tried.threads(1) as pool:
             given = near_QD[:: -(-len(near_QD) // _TRIED)]
-            good = pool.submit(tried.tells_enough, given).result()
+            best = -(-k * len(places_S) // len(ids_N))
+            good = pool.submit(tried.tells_enough, given, best).result()
         return cls(rows, ids_N, lengths_N, placement) if good else None
 
-    def tells_enough(self, queries_QD: NDArray[np.float64]) -> bool:
-        """Tell whether errors are small beside the spread of products, and these are right."""
+    def tells_enough(self, queries_QD: NDArray[np.float64], best: int) -> bool:
+        """Tell whether few rows may be among so many best, and products are right."""
         rounded = self.round(queries_QD)
         block = self.block(slice(0, len(self._ids_N)), lambda count, work: work(0, count))
         given_QS = self.multiply(rounded.queries, block)
@@ -161,10 +168,12 @@ class Int8Products:
         if not np.array_equal(given_QS[:_CHECKED, :_CHECKED], whole_QS):
             return False
         scales_S, errors_S, sizes_S = self.margins_3N
-        factors_Q, _, by_error_Q, by_size_Q, _ = rounded.numbers_Q5.T
-        spreads_Q = factors_Q * (given_QS * scales_S).std(axis=1)
-        errors_Q = by_error_Q * np.median(errors_S) + by_size_Q * np.median(sizes_S)
-        return bool(np.median(errors_Q) <= _WORST * np.median(spreads_Q))
+        factors_Q1, _, by_error_Q1, by_size_Q1, _ = rounded.numbers_Q5.T[:, :, None]
+        products_QS = factors_Q1 * given_QS * scales_S
+        kth_Q = np.partition(products_QS, -best)[:, -best]
+        highs_QS = products_QS + by_error_Q1 * errors_S + by_size_Q1 * sizes_S
+        left_Q = np.mean(highs_QS >= kth_Q[:, None], axis=1)
+        return bool(np.median(left_Q) <= _MOST_LEFT)
 
     def round(self, queries_QD: NDArray[np.float64]) -> Rounded:
         """Round queries, each in the unit that fits it."""

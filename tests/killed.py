@@ -80,8 +80,8 @@ def everywhere(output: str) -> tuple[int, list[bytes]]:
     ends = []
     for after in (False, True):
         count = 1
-        while end_of(child(output, lambda: dying_at(count, after=after), records=25)):  # noqa: B023
-            end_of(child(output, nothing, records=25))
+        while end_of(child(output, lambda: dying_at(count, after=after), records=15)):  # noqa: B023
+            end_of(child(output, nothing, records=15))
             ends.append(Path(output).read_bytes())
             Path(output).unlink()
             count += 1
@@ -113,7 +113,7 @@ def randomly(output: str) -> tuple[int, list[bytes]]:
 def main(how: str, directory: str, ending: str) -> None:
     """Run undisturbed, then killed; compare."""
     clean, output = f"{directory}/clean{ending}", f"{directory}/found{ending}"
-    kill, records = (everywhere, 25) if how == "everywhere" else (randomly, 150)
+    kill, records = (everywhere, 15) if how == "everywhere" else (randomly, 150)
     end_of(child(clean, nothing, records=records))
     killed, ends = kill(output)
     same = sum(end == Path(clean).read_bytes() for end in ends)

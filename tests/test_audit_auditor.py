@@ -314,16 +314,6 @@ def test_what_an_expression_took_there_itself_has_the_same_place(emoji: Auditor)
     assert (taken.snap_id, taken.verdict) == (plain.snap_id, plain.verdict)
 
 
-@pytest.mark.xfail(strict=True, reason="any direction counts as the one that leads into the region")
-def test_another_direction_does_not_lead_into_the_region(head: Head) -> None:
-    auditor = open_auditor(head, region="emoji", directions=GIVEN)
-    assert auditor.inside is not None
-    (found,) = auditor.audit([Record("pictures(sea)")])
-    concept = auditor.composer.expression("pictures(sea)").unit()
-    _, placed_1D = auditor.inside.carried(concept.vector_D[None])
-    assert found.membership == pytest.approx(auditor.inside.membership(placed_1D)[0], abs=0.02)
-
-
 # What ends a run, and must not.
 
 

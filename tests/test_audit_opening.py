@@ -108,6 +108,12 @@ def test_an_unknown_device_is_refused(head: Head) -> None:
         head.audit(["king"], device="tpu")
 
 
+@pytest.mark.xfail(strict=True, reason="the device is looked at when the first concepts are")
+def test_an_unknown_device_is_refused_before_anything_is_learned(head: Head) -> None:
+    with pytest.raises(UsageError, match="'tpu'"):
+        open_auditor(head, device="tpu")
+
+
 @pytest.mark.parametrize(
     ("region", "lists", "direction"),
     [

@@ -19,6 +19,7 @@ from unembed.geometry.audit.finding import Finding
 from unembed.geometry.audit.record import LONGEST, Record
 from unembed.geometry.audit.run import Written, check_output, findings_in_chunks, run
 from unembed.geometry.audit.writing import ENDINGS
+from unembed.geometry.views.bars import Bars
 
 from .audited import Fake, finding_of, records_of
 
@@ -348,6 +349,17 @@ def test_remote_storage_gets_the_same_bytes(tmp_path: Path, ending: str) -> None
     storage.rm("/audits", recursive=True)
 
 
+def test_a_file_by_its_address_gets_the_same_bytes(tmp_path: Path, undisturbed: bytes) -> None:
+    remote = f"file://{tmp_path}/remote/found.parquet"
+    with pytest.raises(UsageError, match="cannot be written: No such file"):
+        run(Fake(), RECORDS, remote)
+    (tmp_path / "remote").mkdir()
+    stop(remote)
+    assert run(Fake(), RECORDS, remote, resume=True).resumed == 50
+    assert (tmp_path / "remote" / "found.parquet").read_bytes() == undisturbed
+    assert names(tmp_path / "remote") == ["found.parquet"]
+
+
 def test_remote_storage_that_fails_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Denied(Exception):
         """As drivers have their own."""
@@ -366,6 +378,19 @@ def test_progress_is_told_in_records(tmp_path: Path) -> None:
     assert told[:2] == [("auditing", 10, 0), ("auditing", 20, 0)]
     assert told[10:13] == [("auditing", 105, 0), ("auditing", 105, 105), ("writing", 10, 105)]
     assert told[-1] == ("writing", 105, 105)
+
+
+def test_a_bar_counts_where_the_total_is_not_known(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unembed.geometry.views.bars._MOMENT", 0)
+    with Bars() as bars:
+        bars("auditing", 4096, 0)
+    assert capsys.readouterr().err.startswith("auditing 4,096 ")
+    with Bars() as bars:
+        bars("auditing", 4096, 0)
+        bars("auditing", 8192, 8192)
+    assert "100%" in capsys.readouterr().err
 
 
 def test_terms_that_json_cannot_hold_are_refused_before_the_work(tmp_path: Path) -> None:

@@ -249,7 +249,6 @@ def test_what_the_tiles_are_changes_nothing(head: Head, monkeypatch: pytest.Monk
         assert alone.p_token == pytest.approx(whole[place].p_token, abs=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="r(x) takes in what a concept names, which near leaves out")
 def test_the_hubness_of_what_names_a_token_of_the_region_is_the_same(head: Head) -> None:
     options: Any = {"region": "emoji", "top": 10, "score": "csls"}
     for text in named():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from unembed.indexes import arithmetic, exact, int8
+from unembed.indexes import arithmetic, batch, exact, int8
 from unembed.indexes.batch import nearest_each
 from unembed.indexes.bf16 import Bf16Products
 from unembed.indexes.exact import Measure
@@ -14,21 +14,24 @@ from unembed.indexes.rows import Rows
 
 from .helpers import TORCH, decoded, index_of, rows_of
 
+FEW_LEFT = int8._MOST_LEFT
 VNNI, BF16 = "avx512_vnni", "avx512_bf16"
 
 
 @pytest.fixture(autouse=True)
 def _has(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the products in eight bits wherever they are good enough."""
+    """Take the products in eight bits wherever they are right, also of narrow rows."""
     monkeypatch.setattr(arithmetic, "processor", lambda: {VNNI, BF16})
+    monkeypatch.setattr(int8, "_NARROWEST", 16)
+    monkeypatch.setattr(int8, "_MOST_LEFT", 1.0)
 
 
 def told(done: int, total: int) -> None:
     assert 0 < done <= total
 
 
-def taken(rows: Rows, queries_QD: NDArray[np.float64]) -> type:
-    return type(arithmetic.screening_products(rows, None, rows.norms(), queries_QD))
+def taken(rows: Rows, queries_QD: NDArray[np.float64], k: int = 3) -> type:
+    return type(arithmetic.screening_products(rows, None, rows.norms(), queries_QD, k))
 
 
 def assert_exact(rows: Rows, queries_QD: NDArray[np.float64], k: int) -> None:
@@ -69,8 +72,6 @@ def test_outlying_columns_cost_no_answer(dtype: str) -> None:
 def test_no_size_of_rows_or_queries_costs_an_answer(size: float, length: float) -> None:
     rng = np.random.default_rng(1)
     rows = rows_of(size * rng.standard_normal((700, 20)), "F32")
-    products = Int8Products.where_good(rows, np.arange(700), rows.norms(), np.eye(20))
-    assert (products is None) == (size == 1e-44)  # all is rounded to a few values, and to none
     assert_exact(rows, length * rng.standard_normal((70, 20)), 9)
 
 
@@ -84,7 +85,7 @@ def test_rows_beyond_all_others_are_kept(dtype: str) -> None:
     values[2000:2100] = 0
     rows = rows_of(values, dtype)
     queries_QD = rng.standard_normal((64, 16))
-    products = Int8Products.where_good(rows, np.arange(3000), rows.norms(), queries_QD)
+    products = Int8Products.where_good(rows, np.arange(3000), rows.norms(), queries_QD, 5)
     assert products is not None
     products.block(slice(0, 3000), lambda count, work: work(0, count))
     assert np.flatnonzero(np.isinf(products.margins_3N[1])).tolist() == [1234]
@@ -114,36 +115,27 @@ def test_no_error_within_the_bound_changes_an_answer(monkeypatch: pytest.MonkeyP
     query_D = np.ones(20)
     products_N = values @ query_D
     Worst.signs_V = -np.sign(products_N - np.quantile(products_N, 0.9)).astype(np.int8)
-    monkeypatch.setattr(
-        "unembed.indexes.batch.screening_products",
-        lambda rows, among_N, lengths_N, queries_QD, device: Worst(
-            rows,
-            np.arange(rows.count),
-            lengths_N,
-            Placement(np.full(20, 5, dtype=np.float32), np.ones(20, dtype=np.float32)),
-        ),
-    )
+    placement = Placement(np.full(20, 5, dtype=np.float32), np.ones(20, dtype=np.float32))
+    worst = Worst(rows, np.arange(2000), rows.norms(), placement)
+    monkeypatch.setattr(batch, "screening_products", lambda *_, **__: worst)
     assert_exact(rows, query_D + 1e-3 * rng.standard_normal((64, 20)), 200)
 
 
 def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
-    rows = rows_of(rng.standard_normal((3000, 64)), "F32")
+    monkeypatch.setattr(int8, "_MOST_LEFT", FEW_LEFT)
+    rows = rows_of(rng.standard_normal((9000, 64)), "F32")
     queries_QD = rng.standard_normal((64, 64))
     assert taken(rows, queries_QD) is Int8Products
     assert taken(rows, queries_QD[:63]) is Bf16Products
-    narrow = rows_of(rng.standard_normal((3000, 15)), "F32")
+    narrow = rows_of(rng.standard_normal((9000, 15)), "F32")
     assert taken(narrow, queries_QD[:, :15]) is Bf16Products
-    same = rows_of(np.ones((300, 64)), "F32")
-    assert taken(same, queries_QD) is Bf16Products
-    spikes = np.zeros((3000, 64))
-    spikes[np.arange(3000), rng.integers(64, size=3000)] = 300
-    bad = rows_of(spikes + rng.standard_normal((3000, 64)), "F32")
-    queries_QD -= queries_QD.mean(axis=1, keepdims=True)
-    monkeypatch.setattr(int8, "_WORST", 0.01)
-    assert taken(rows, queries_QD) is Bf16Products
+    alike = rows_of(np.ones((9000, 64)) + 1e-3 * rng.standard_normal((9000, 64)), "F32")
+    assert taken(alike, queries_QD) is Int8Products  # minus their mean they are as good
+    assert taken(rows, queries_QD, k=60) is Bf16Products
+    assert taken(rows_of(np.ones((300, 64)), "F32"), queries_QD) is Bf16Products
     monkeypatch.setattr(arithmetic, "processor", lambda: {BF16})
-    assert taken(bad, queries_QD) is Bf16Products
+    assert taken(rows, queries_QD) is Bf16Products
     monkeypatch.setattr(arithmetic, "processor", set)
     assert taken(rows, queries_QD) is Float32Products
 
@@ -167,12 +159,10 @@ def test_a_torch_without_it_or_with_a_wrong_one_does_without(
     assert taken(rows, queries_QD) is Bf16Products
 
 
-def test_the_processor_tells_of_itself() -> None:
-    found = bool({BF16, "amx_bf16"} & arithmetic.processor.__wrapped__()) if False else None
-    assert found is None
-
-
-def test_columns_of_little_spread_are_rounded_in_finer_units() -> None:
+def test_columns_of_little_spread_are_rounded_in_finer_units(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(int8, "_MOST_LEFT", FEW_LEFT)
     rng = np.random.default_rng(6)
     values = rng.standard_normal((3000, 32))
     values[:, 0] *= 1000
@@ -182,5 +172,5 @@ def test_columns_of_little_spread_are_rounded_in_finer_units() -> None:
     plain = Placement(np.zeros(32, dtype=np.float32), np.ones(32, dtype=np.float32))
     fitted = Placement.fitted(values, queries_QD)
     given = rows, np.arange(3000), rows.norms()
-    assert Int8Products(*given, fitted).tells_enough(queries_QD)
-    assert not Int8Products(*given, plain).tells_enough(queries_QD)
+    assert Int8Products(*given, fitted).tells_enough(queries_QD, 3)
+    assert not Int8Products(*given, plain).tells_enough(queries_QD, 3)

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -109,10 +110,11 @@ class Cluster:
             A chunk failed, or the scheduler is gone.
         """
         client = _connected(self.address)
-        try:
-            yield from _results(client, chunks, _Work(self.spec, output))
-        finally:
-            client.close()
+        with _told_by_errors_alone():
+            try:
+                yield from _results(client, chunks, _Work(self.spec, output))
+            finally:
+                client.close()
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,22 @@ async def _ask(address: str) -> None:
     async with asyncio.timeout(_PATIENCE):
         asked = await connect(address, _PATIENCE, **Security().get_connection_args("client"))
         await asked.close()
+
+
+@contextmanager
+def _told_by_errors_alone() -> Iterator[None]:
+    """Keep a client from printing how it lost its scheduler: the error that follows says it."""
+    log = logging.getLogger("distributed.client")
+    log.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:  # noqa: ARG001
+    """Let no record through."""
+    return False
 
 
 def _results(client: "Client", chunks: Iterator[Chunk], work: _Work) -> Iterator[tuple[Chunk, str]]:

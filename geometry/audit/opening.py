@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -13,6 +14,7 @@ from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..concepts.compose import Composer, Composition, composer_of
 from ..concepts.pairs import EMOJI, Pair
+from ..demos.demo import DEMOS
 from ..heads.unembedding import Unembedding
 from ..hubness import hubness, unit_rows
 from ..method import Method
@@ -225,6 +227,14 @@ def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]
     digest = hashlib.sha256(head.norms_V.tobytes())
     for part in (head.vocabulary.strings.data, head.vocabulary.written.data):
         digest.update(part.tobytes())
+    directions = composer.directions
+    own = hashlib.sha256(
+        repr([(name, pairs.digest) for name, pairs in sorted(directions.given.items())]).encode()
+    )
+    if directions.saved is not None:
+        fit = directions.saved.fit
+        for array in (fit.base_D, fit.target_D, fit.map_DD, np.array([fit.gain])):
+            own.update(b"" if array is None else array.tobytes())
     numbers = asdict(settings)
     del numbers["device"]  # changes no answer
     return {
@@ -239,6 +249,8 @@ def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]
         "fold_norm": composer.space.folded,
         "pieces": composer.pieces,
         "score": score,
+        "own_directions": sorted(directions.given),
+        "directions_digest": own.hexdigest(),
         **numbers,
         "region": None,
     }
@@ -254,6 +266,8 @@ class AuditorSpec:
         As `open_head` takes them.
     options : tuple of (str, value)
         As `open_auditor` takes them.
+    directory : str
+        Where relative paths begin: a worker may run elsewhere.
 
     Examples
     --------
@@ -265,6 +279,7 @@ class AuditorSpec:
     tensor: str | None = None
     tokenizer: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
+    directory: str = ""
 
     def open(self, *, progress: Progress | None = None) -> Auditor:
         """Open the head, and make ready what audits.
@@ -276,7 +291,19 @@ class AuditorSpec:
         SourceError
             The head cannot be opened.
         """
+        options = dict(self.options)
+        if options.get("directions") is not None:
+            options["directions"] = self._path(options["directions"])
+        is_demo = self.source in DEMOS
         head = Unembedding.open(
-            self.source, tensor=self.tensor, tokenizer=self.tokenizer, progress=progress
+            self.source if is_demo else self._path(self.source),
+            tensor=self.tensor,
+            tokenizer=None if self.tokenizer is None else self._path(self.tokenizer),
+            progress=progress,
         )
-        return open_auditor(head, progress=progress, **dict(self.options))
+        # It is called what the user called it, wherever it is opened.
+        return open_auditor(replace(head, source=self.source), progress=progress, **options)
+
+    def _path(self, name: str) -> Path:
+        """Give the path that a name stands for."""
+        return Path(self.directory, name)
