@@ -95,7 +95,7 @@ def gensim_answer(head: unembed.Head, space: str) -> Callable[[], np.ndarray]:
     )
 
 
-def limit_answer(head: unembed.Head, space: str, *, bits: int) -> Callable[[], np.ndarray]:
+def limit_answer(head: unembed.Head, _: str, *, bits: int) -> Callable[[], np.ndarray]:
     import torch
 
     kind, into = (torch.int8, torch.int32) if bits == 8 else (torch.bfloat16, torch.bfloat16)
@@ -192,7 +192,7 @@ def compare(source: str, space: str, runs: int) -> None:
         differing = check(source, space, results[-1]["unembed"][3], ids)
         print(
             f"  {name:15} {counts[name] / seconds:7.0f} queries/s   {ratio:5.2f} x FAISS   peak "
-            f"{peak:5.0f} MB, of which mapped files {mapped:4.0f} MB   {differing} in another order",
+            f"{peak:5.0f} MB, {mapped:4.0f} MB of it mapped   {differing} in another order",
             flush=True,
         )
 

@@ -169,9 +169,10 @@ class Int8Products:
             return False
         scales_S, errors_S, sizes_S = self.margins_3N
         factors_Q1, _, by_error_Q1, by_size_Q1, _ = rounded.numbers_Q5.T[:, :, None]
-        products_QS = factors_Q1 * given_QS * scales_S
-        kth_Q = np.partition(products_QS, -best)[:, -best]
-        highs_QS = products_QS + by_error_Q1 * errors_S + by_size_Q1 * sizes_S
+        with np.errstate(over="ignore", invalid="ignore"):  # queries too long, rows without a bound
+            products_QS = factors_Q1 * given_QS * scales_S
+            kth_Q = np.partition(products_QS, -best)[:, -best]
+            highs_QS = products_QS + by_error_Q1 * errors_S + by_size_Q1 * sizes_S
         left_Q = np.mean(highs_QS >= kth_Q[:, None], axis=1)
         return bool(np.median(left_Q) <= _MOST_LEFT)
 

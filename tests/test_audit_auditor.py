@@ -362,3 +362,16 @@ def test_a_name_in_its_own_notation_is_the_token_it_names(
 ) -> None:
     found = one(everywhere, concept)
     assert (found.verdict, found.tokens) == ("single_token", ("▁king",))
+
+
+@pytest.mark.xfail(strict=True, reason="a token outside the region is said to be several tokens")
+@pytest.mark.parametrize(
+    ("region", "record"),
+    [("/^ ?[a-z]$/", Record(FIRST)), ("emoji", Record("of", forms=("queen",)))],
+    ids=["emoji", "word"],
+)
+def test_what_is_one_token_outside_the_region_is_not_several(
+    head: Head, region: str, record: Record
+) -> None:
+    found = one(open_auditor(head, region=region, min_membership=1), record)
+    assert found.verdict != "multi_token" or len(found.token_ids) > 1

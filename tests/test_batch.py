@@ -26,7 +26,7 @@ from unembed.indexes.rows import Rows, norm
 from .helpers import TORCH, decoded, index_of, rows_of
 
 LAWS = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 KINDS = ["product", "cosine", "bias", "all", "hubs"]
 Ids = NDArray[np.int64]
@@ -294,10 +294,10 @@ def test_the_bound_holds_where_errors_add_up(dtype: str) -> None:
         rows = rows_of(np.full((256, width), near_half), dtype)
         for sign in (1.0, -1.0):
             queries_QD = np.full((32, width), sign * near_half) * np.logspace(-6, 0, 32)[:, None]
-            assert_bounded(rows, queries_QD)
+            assert_bounded(rows, queries_QD, tight=True)
 
 
-def assert_bounded(rows: Rows, queries_QD: NDArray[np.float64]) -> None:
+def assert_bounded(rows: Rows, queries_QD: NDArray[np.float64], *, tight: bool = False) -> None:
     given = rows, None, rows.norms()
     arithmetic = arithmetics.screening_products(*given, queries_QD, 1)
     asked = arithmetic.round(queries_QD)
@@ -309,10 +309,12 @@ def assert_bounded(rows: Rows, queries_QD: NDArray[np.float64]) -> None:
     scales_N, errors_N, sizes_N = arithmetic.margins_3N
     found_QB = values_QB * scales_N * factors_Q1
     true_QB = np.array([exact.products(rows, q_D, np.arange(rows.count)) for q_D in queries_QD])
-    errors_QB = by_error_Q1 * errors_N + by_size_Q1 * sizes_N + besides_Q1
+    with np.errstate(invalid="ignore"):  # an infinite error, of a row that meets zeros
+        errors_QB = by_error_Q1 * errors_N + by_size_Q1 * sizes_N + besides_Q1
     errors_QB = errors_QB + arithmetic.unit * np.abs(found_QB)
     assert np.all(~(np.abs(found_QB + shifts_Q1 - true_QB) > errors_QB))
-    assert np.all(np.isfinite(errors_QB)) or np.abs(decoded(rows)).max() > 2.0**20
+    lengths_QB = np.outer(norm(queries_QD), rows.norms())
+    assert not tight or np.all(errors_QB < 0.02 * lengths_QB)
 
 
 class WorstProducts(Float32Products):

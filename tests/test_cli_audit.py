@@ -1,14 +1,10 @@
-"""The command audit: exact output, files of every kind, wrong calls, and a run that is stopped."""
+"""The command audit: exact output, files of every kind, wrong calls."""
 
 import csv
 import gzip
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +20,6 @@ from unembed.geometry.audit.tables import findings_of
 from .named import cache_in, named, write_named
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMAND = "from unembed.cli import main; main()"
 FIRST, FIRST_NAME = next(iter(named().items()))
 CONCEPTS = [
     *("king", FIRST_NAME, "sea + queen", "unicorn", "sea +", "cow", f"{FIRST_NAME} + of"),
@@ -368,69 +363,3 @@ def test_an_output_that_is_not_finished_is_resumed_only_when_asked(
     options = ["--region", "emoji", "-o", str(path), "--resume"]
     assert run("./head", concepts, *options)[0] == 0
     assert path.read_bytes() == whole.read_bytes()
-
-
-# Real processes.
-
-
-def started(directory: Path, *arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
-    environment = os.environ | {"XDG_CACHE_HOME": str(directory / "cache"), "COLUMNS": "100"}
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "audit", "./head", *arguments],
-        cwd=directory,
-        env=environment,
-        stderr=subprocess.PIPE,
-        **options,
-    )
-
-
-def test_a_full_disk_behind_stdout_is_one_line(directory: Path, concepts: str) -> None:
-    with (
-        Path("/dev/full").open("wb") as full,
-        started(directory, concepts, "--region", "emoji", stdout=full) as running,
-    ):
-        _, err = running.communicate(timeout=60)
-    assert running.returncode == 1
-    assert err.startswith(b"unembed: [Errno 28] No space left on device")
-    assert b"Traceback" not in err
-
-
-def test_a_reader_that_goes_away_is_no_error(directory: Path, tmp_path: Path) -> None:
-    listed = tmp_path / "long.txt"
-    listed.write_text("king\n" * 5000, encoding="utf-8")
-    with started(directory, str(listed), stdout=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        assert running.stdout.readline().startswith(b"concept")
-        running.stdout.close()
-        assert running.stderr.read() == b""
-
-
-def test_an_interrupted_run_goes_on_to_the_same_bytes(
-    run: Run, directory: Path, tmp_path: Path
-) -> None:
-    words = [*named().values(), "king", "sea + queen", "sea +", "kingly"]
-    listed = tmp_path / "long.txt"
-    listed.write_text(
-        "".join(f"{words[place % len(words)]}{place % 7 or ''}\n" for place in range(13_000)),
-        encoding="utf-8",
-    )
-    whole, path, shards = (
-        tmp_path / name for name in ("whole.csv", "found.csv", "found.csv.shards")
-    )
-    options = ["--region", "emoji", "-o"]
-    assert run("./head", str(listed), *options, str(whole))[0] == 0
-    with started(directory, str(listed), *options, str(path), stdout=subprocess.DEVNULL) as running:
-        while running.poll() is None and not list(shards.glob("*.parquet")):
-            time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
-        assert running.stderr is not None
-        err = running.stderr.read()
-    assert (running.returncode, b"Traceback" in err) == (130, False)
-    assert not path.exists()
-    kept = len(list(shards.glob("*.parquet")))
-    assert 1 <= kept < 4
-    code, _, err_ = run("./head", str(listed), *options, str(path), "--resume")
-    assert (code, err_) == (0, "")
-    assert path.read_bytes() == whole.read_bytes()
-    assert not shards.exists()

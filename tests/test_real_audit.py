@@ -1,7 +1,6 @@
 """On the real heads: which emoji are tokens, what is a phantom, how much a probability is worth."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ def emoji(demo: Head) -> Auditor:
 
 @pytest.fixture(scope="module")
 def chances(emoji: Auditor) -> dict[str, NDArray[np.float64]]:
-    """Give p_token of both lists, and print the figures of it on the way."""
+    """Give p_token of both lists."""
     found = {}
     for name in ("everyday", "wished"):
         with (DATA / f"{name}_emoji.csv").open(encoding="utf-8", newline="") as file:
@@ -74,7 +73,7 @@ def test_exactly_the_emoji_of_one_token_are_single_tokens(name: str, count: int)
             assert len(finding.token_ids) == 1
         else:
             assert len(finding.token_ids) > 1
-            assert finding.fragments or name == "demo"  # a few are spelled in whole characters
+            assert (finding.shared is None) == (finding.fragments == 0)
 
 
 def test_a_sea_horse_is_a_phantom(emoji: Auditor) -> None:
@@ -109,11 +108,10 @@ def test_a_rare_word_is_no_sure_answer(emoji: Auditor) -> None:
 def test_the_probability_tells_emoji_that_are_there_from_wishes(
     chances: dict[str, NDArray[np.float64]],
 ) -> None:
-    """The right answer is "yes" for every line of the first list, "no" for every one of the other."""
+    """The right answer is "yes" for all of the first list, and "no" for all of the second."""
     there_P, wished_P = chances["everyday"][:, None], chances["wished"]
     auroc = float(((there_P > wished_P) + 0.5 * (there_P == wished_P)).mean())
     figure = f"AUROC of p_token: {auroc:.3f}; the aim from the head alone is 0.92"
-    print(figure)  # noqa: T201
     assert auroc >= 0.65, figure
 
 
@@ -125,7 +123,6 @@ def test_the_probability_is_worth_its_name(
     there, wished = (float((chances[name] >= least).mean()) for name in ("everyday", "wished"))
     share = there / (there + wished)
     figure = f"of names with p_token >= {least}, {share:.3f} have their emoji"
-    print(figure)  # noqa: T201
     slack = 0.05 if least > 0.7 else 0.0  # a few names are left
     assert share >= least - slack, figure
 
@@ -200,9 +197,13 @@ def test_a_region_of_its_own_rows_is_a_twentieth_below_its_fifth_percentile(
 
 
 def test_the_same_list_gives_the_same_findings(emoji: Auditor) -> None:
-    def records() -> Iterator[Record]:
-        return iter([Record(concept) for concept in CONCEPTS])
+    records = [Record(concept) for concept in CONCEPTS]
+    first = emoji.audit(records)
+    assert emoji.audit(records) == first
+    assert open_auditor(open_head("demo"), region="emoji").audit(records) == first
 
-    first = emoji.audit(list(records()))
-    assert emoji.audit(list(records())) == first
-    assert open_auditor(open_head("demo"), region="emoji").audit(list(records())) == first
+
+@pytest.mark.xfail(strict=True, reason="the names of emoji are known in every region")
+def test_an_emoji_is_no_form_in_greek(demo: Head) -> None:
+    found = one(open_auditor(demo, region="greek"), "octopus")
+    assert (found.form, found.verdict) == (None, "absent")

@@ -1,10 +1,12 @@
 """The audit itself: for each record whether there is a token, and what the head makes of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..answer import Snap
@@ -21,6 +23,8 @@ from .settings import Settings
 from .spelling import Spelled, Speller
 
 # B concepts; vectors of width D.
+
+_TOGETHER = 2048  # records that are searched together
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,18 @@ class Auditor:
         The numbers of a record do not depend on the others but for the last bits of a sum, and the
         same records in the same order give the same bits.
         """
+        starts = range(0, len(records), _TOGETHER)
+        parts = [records[start : start + _TOGETHER] for start in starts]
+        # The next part is composed while the rows are searched for this one.
+        with ThreadPoolExecutor(1) as ahead:
+            return [
+                finding
+                for part in ahead.map(self._composed, parts)
+                for finding in self._findings(part)
+            ]
+
+    def _composed(self, records: Sequence[Record]) -> "_Part":
+        """Find all of records that needs no search."""
         read = [record for record in records if record.fault is None]
         asked = iter(
             self._asked(record, found)
@@ -85,11 +101,11 @@ class Auditor:
         )
         outcomes = [record.fault or next(asked) for record in records]
         sound = [outcome for outcome in outcomes if isinstance(outcome, _Asked)]
-        findings = iter(self._findings(sound) if sound else [])
-        return [
-            next(findings) if isinstance(outcome, _Asked) else _error(record, outcome)
-            for record, outcome in zip(records, outcomes, strict=True)
-        ]
+        vectors = [asked.composed.vector_D for asked in sound]
+        vectors_BD = np.array(vectors).reshape(len(sound), self.composer.space.width)
+        nothing: list[float | None] = [None] * len(sound)
+        part = _Part(records, outcomes, sound, vectors_BD, vectors_BD, nothing, nothing)
+        return part if self.inside is None else self._carried(self.inside, part)
 
     def _asked(self, record: Record, found: Composed | str) -> "_Asked | str":
         """Find what is known of a concept, or say what is wrong."""
@@ -116,36 +132,39 @@ class Auditor:
         is_fragment = self.vocabulary.lacks(token_id) != 0
         return Spelled(form, (token_id,), int(is_fragment), None, ())
 
-    def _findings(self, sound: Sequence["_Asked"]) -> list[Finding]:
-        """Audit records with which nothing is wrong."""
-        concepts = [asked.composed for asked in sound]
-        moved_BD = placed_BD = np.array([found.vector_D for found in concepts])
-        memberships: Sequence[float | None] = [None] * len(sound)
-        chances: Sequence[float | None] = [None] * len(sound)
-        if self.inside is not None:
-            directed_B1 = np.array([found.is_directed for found in concepts])[:, None]
-            # What an expression took somewhere itself is left there.
-            moved_BD, placed_BD = (
-                np.where(directed_B1, [found.vector_D for found in concepts], carried_BD)
-                for carried_BD in self.inside.carried(moved_BD)
-            )
-            memberships = self.inside.membership(placed_BD).tolist()
-            if self.presence is not None:
-                terms = {
-                    place: found.terms_TD
-                    if found.is_directed
-                    else self.inside.carried(found.terms_TD)[0]
-                    for place, found in enumerate(concepts)
-                    if len(found.terms_TD)
-                }
-                chances = self.presence(moved_BD, terms).tolist()
-        nearest, snaps = self.searching(
-            moved_BD, placed_BD, [found.token_ids for found in concepts]
+    def _carried(self, inside: Inside, part: "_Part") -> "_Part":
+        """Take concepts into the region, but for what an expression took somewhere itself."""
+        concepts = [asked.composed for asked in part.sound]
+        directed_B1 = np.array([found.is_directed for found in concepts], dtype=bool)[:, None]
+        moved_BD, placed_BD = (
+            np.where(directed_B1, part.placed_BD, carried_BD)
+            for carried_BD in inside.carried(part.placed_BD)
         )
-        return [
-            self._finding(*parts)
-            for parts in zip(sound, nearest, snaps, memberships, chances, strict=True)
-        ]
+        part = replace(
+            part,
+            moved_BD=moved_BD,
+            placed_BD=placed_BD,
+            memberships=inside.membership(placed_BD).tolist(),
+        )
+        if self.presence is None:
+            return part
+        terms = {
+            place: found.terms_TD if found.is_directed else inside.carried(found.terms_TD)[0]
+            for place, found in enumerate(concepts)
+            if len(found.terms_TD)
+        }
+        return replace(part, chances=self.presence(moved_BD, terms).tolist())
+
+    def _findings(self, part: "_Part") -> Iterator[Finding]:
+        """Search for the concepts of a part, and judge them."""
+        inputs = [asked.composed.token_ids for asked in part.sound]
+        nearest, snaps = self.searching(part.moved_BD, part.placed_BD, inputs)
+        found = iter(zip(part.sound, nearest, snaps, part.memberships, part.chances, strict=True))
+        for record, outcome in zip(part.records, part.outcomes, strict=True):
+            if isinstance(outcome, str):
+                yield Finding(record.concept, record.id, record.source, "error", message=outcome)
+            else:
+                yield self._finding(*next(found))
 
     def _finding(
         self,
@@ -207,6 +226,14 @@ class _Asked:
     spelled: Spelled | None
 
 
-def _error(record: Record, message: str) -> Finding:
-    """Say that a record could not be audited."""
-    return Finding(record.concept, record.id, record.source, "error", message=message)
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Records that are searched together, and what is known of them before."""
+
+    records: Sequence[Record]
+    outcomes: "Sequence[_Asked | str]"  # what is wrong, where something is
+    sound: Sequence[_Asked]
+    moved_BD: NDArray[np.float64]
+    placed_BD: NDArray[np.float64]
+    memberships: Sequence[float | None]
+    chances: Sequence[float | None]
