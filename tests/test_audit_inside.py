@@ -19,7 +19,7 @@ from unembed.geometry.concepts.pairs import Pair, PairSet
 from unembed.geometry.region import find_region
 from unembed.geometry.space import SPACES
 
-from .named import cache_in, named, write_named
+from .named import WIDTH, cache_in, named, write_named
 
 OWN = {
     "mine": PairSet("mine", "", tuple(Pair(name, text) for text, name in list(named().items())[:9]))
@@ -133,6 +133,16 @@ def test_a_region_of_one_row_many_times_is_one_place(tmp_path: Path) -> None:
     assert np.isfinite(moved_BD).all()
     memberships_B = inside.membership(placed_BD)
     assert ((memberships_B >= 0) & (memberships_B <= 1)).all()
+
+
+def test_as_deep_as_a_row_is_no_shallower(head: Head) -> None:
+    inside = opened(composer_of(head), "emoji")
+    first_GD = np.zeros((5, WIDTH), dtype=np.float32)
+    first_GD[:, 0] = 1
+    same = replace(inside, guides_GD=first_GD, depths_G=np.array([0.25, 1.0, 1.0, 1.0, 2.0]))
+    asked_BD = np.zeros((2, WIDTH))
+    asked_BD[0, 0] = asked_BD[1, 1] = 3
+    assert same.membership(asked_BD).tolist() == [0.8, 0.0]
 
 
 @pytest.mark.parametrize(("ids", "count"), [([7], 1), ([7, 8, 9], 3)])

@@ -26,6 +26,7 @@ from unembed.geometry.evaluation.retrieval import retrieve_targets
 from unembed.geometry.method import Method
 
 from .named import cache_in, named, write_named
+from .scored import write_head
 
 Margins = NDArray[np.float64]
 
@@ -245,6 +246,29 @@ def test_a_head_is_calibrated_on_its_own_names(composer: Composer, *, csls: bool
     assert found.auroc is not None
     assert found.auroc > 0.75  # the emoji stand where a map takes their names
     np.testing.assert_allclose(found.values_K, wanted.values_K)
+
+
+def test_the_twins_of_what_is_taken_away_are_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of "horse face" 🐎 is one."""
+    monkeypatch.setattr(module, "FEWEST_NAMES", 5)
+    composer = composer_of(open_head(write_head(tmp_path / "head")))
+    sample, method = composer.directions.sample("emoji"), Method(csls=True)
+    retrieval = retrieve_targets(composer, sample, method)
+    assert retrieval.twins_QC.any()
+    given: list[Margins] = []
+
+    def watched(present_Q: Margins, absent_Q: Margins) -> Calibration:
+        given.extend([present_Q, absent_Q])
+        return not_calibrated("so")
+
+    monkeypatch.setattr(module, "calibrate", watched)
+    assert open_calibration(composer, sample, method, name="emoji").reason == "so"
+    gone_QC = retrieval.twins_QC | np.eye(len(retrieval.names), dtype=bool)
+    rows = list(zip(retrieval.scores_QC, gone_QC, strict=True))
+    np.testing.assert_allclose(given[0], [margin(scores_C) for scores_C, _ in rows])
+    np.testing.assert_allclose(given[1], [margin(scores_C[~gone_C]) for scores_C, gone_C in rows])
 
 
 def margin(scores_C: Margins) -> float:

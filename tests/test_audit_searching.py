@@ -10,6 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from unembed import Head, Neighbours, open_head
 from unembed.errors import UsageError
 from unembed.geometry.audit.composing import Composed, compose_each
@@ -21,7 +22,7 @@ from unembed.geometry.concepts.concept import Concept
 from unembed.geometry.space import SPACES, Space, open_space
 
 from .conftest import FAMILIES, Make
-from .named import WIDTH, cache_in, named, write_named
+from .named import PADDING, WIDTH, cache_in, named, write_named
 
 TEXTS = ["king", "sea cow", "sea + cow", "king - cow + queen", "anchor", "2*sea - 0.5*queen"]
 Vectors = NDArray[np.float64]
@@ -197,6 +198,22 @@ def test_what_a_concept_names_is_left_out(head: Head) -> None:
     assert " king" not in {near.text for near in everywhere.nearest}
 
 
+@pytest.mark.parametrize("region", [None, "emoji"])
+def test_padding_is_never_found(tmp_path: Path, region: str | None) -> None:
+    """Though its logits are the largest by far."""
+    directory = write_named(tmp_path / "head")
+    tensors = load_file(directory / "model.safetensors")
+    tensors["model.embed_tokens.weight"][-PADDING:] *= 1e3
+    save_file(tensors, directory / "model.safetensors")
+    head = open_head(directory)
+    padding = set(range(len(head.vocabulary) - PADDING, len(head.vocabulary)))
+    texts = [*named().values()]
+    for finding in head.audit(texts, region=region, top=100).findings:
+        assert finding.snap_id not in padding
+        assert not {near.id for near in finding.nearest} & padding
+    assert int(head.logits(head.vector(texts[0])).argmax()) in padding
+
+
 def test_no_concepts_are_no_search(head: Head) -> None:
     searching = Searching(head, open_space(head), None, True, None, 1, None, "cpu")
     nothing_BD = np.empty((0, WIDTH))
@@ -257,8 +274,10 @@ def test_the_hubness_of_what_names_a_token_of_the_region_is_the_same(head: Head)
             break
     else:
         pytest.fail("no emoji is near itself")
-    (finding,) = audited(head, [text], region="emoji", top=10)
-    assert_nearest(finding, head.nearest(f"emoji({text})", **options))
+    # Beside others, which name fewer of its tokens and more of them.
+    texts = [text, "king", f"{text} + {' + '.join(list(named())[:5])}"]
+    for asked, finding in zip(texts, audited(head, texts, region="emoji", top=10), strict=True):
+        assert_nearest(finding, head.nearest(f"emoji({asked})", **options))
 
 
 @pytest.mark.xfail(strict=True, reason="products of any size are given a probability; near refuses")

@@ -121,6 +121,22 @@ def test_no_error_within_the_bound_changes_an_answer(monkeypatch: pytest.MonkeyP
     assert_exact(rows, query_D + 1e-3 * rng.standard_normal((64, 20)), 200)
 
 
+def test_no_rounding_of_a_query_changes_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of its values rounded against the best row, when the others are settled already."""
+    monkeypatch.setattr(batch, "_ROOM", 16)
+    query_D = np.concatenate([[127.0, 10.0], np.full(31, 10.49), np.full(31, 10.51)])
+    best_D = np.concatenate([[1.0, 1.0], np.ones(31), -np.ones(31)])
+    values = np.tile([1.0, -1.0] + [-1.0] * 31 + [1.0] * 31, (300, 1))
+    values[299] = best_D
+    rows = rows_of(127 * values, "F32")
+    placement = Placement(np.zeros(64, dtype=np.float32), np.ones(64, dtype=np.float32))
+    products = Int8Products(rows, np.arange(300), rows.norms(), placement)
+    monkeypatch.setattr(batch, "screening_products", lambda *_, **__: products)
+    assert values[299] @ query_D > values[0] @ query_D
+    assert values[299] @ np.rint(query_D) < values[0] @ query_D
+    assert_exact(rows, query_D[None], 1)
+
+
 def test_it_is_taken_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     monkeypatch.setattr(int8, "_MOST_LEFT", FEW_LEFT)
