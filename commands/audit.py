@@ -1,6 +1,7 @@
 """The command audit."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,7 @@ def audit(
 
     if options["region"] is not None and options["direction"] is None:
         options["direction"] = default_direction(options["region"], concepts)
-    spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()), str(Path.cwd()))
+    spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()))
     if output is not None and Path(output).absolute() in map(Path.absolute, map(Path, concepts)):
         raise click.UsageError(f"{output} is the list itself; name another file with -o")
     records = read_all(concepts, columns=dict(columns), file_format=file_format)
@@ -188,7 +189,9 @@ def _write(
     from ..geometry.audit.summary import Tally
     from ..geometry.views.audit_table import summary_table
 
-    workers = None if cluster is None else Cluster(cluster, spec)
+    # Workers may stand in another directory.
+    elsewhere = replace(spec, directory=str(Path.cwd()))
+    workers = None if cluster is None else Cluster(cluster, elsewhere)
     if workers is not None:
         workers.check()
     check_output(output, resume=resume)

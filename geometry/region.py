@@ -55,6 +55,18 @@ class Region:
     ids_N: NDArray[np.int64]
 
 
+def holds(ids_N: NDArray[np.int64], id_: int) -> bool:
+    """Tell whether a token is among some that ascend.
+
+    Examples
+    --------
+    >>> holds(np.array([5, 7]), 7), holds(np.array([5, 7]), 8)
+    (True, False)
+    """
+    place = int(np.searchsorted(ids_N, id_))
+    return place < len(ids_N) and int(ids_N[place]) == id_
+
+
 def find_region(
     head: Unembedding,
     region: str | Sequence[int] | None = None,

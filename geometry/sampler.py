@@ -5,10 +5,34 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UsageError
 from ..indexes.exact import Measure
 from .heads.unembedding import Unembedding
 
 # V rows of width D; N rows of a block; Q queries.
+
+_LARGEST_PRODUCT = 1e8  # beyond, a softmax is rounding
+
+
+def check_products(head: Unembedding, residual_norm: float) -> None:
+    """Refuse a residual whose products with rows are so large that their softmax is rounding.
+
+    Raises
+    ------
+    UsageError
+        It is too long.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> check_products(unembed.open_head("demo"), 117.0)
+    """
+    largest = residual_norm * float(head.norms_V.max())
+    if largest > _LARGEST_PRODUCT:
+        raise UsageError(
+            f"a residual of norm {residual_norm:.3g} has products with rows of up to "
+            f"{largest:.3g}; those of a softmax may come to {_LARGEST_PRODUCT:g}: scale it"
+        )
 
 
 def log_totals(

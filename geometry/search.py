@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
 from ..indexes import exact
 from ..indexes.rows import norm
 from .analogy import Analogy
@@ -15,12 +14,10 @@ from .concepts.concept import Concept
 from .heads.unembedding import Unembedding
 from .hubness import NEAREST
 from .region import Region
-from .sampler import energies, log_totals
+from .sampler import check_products, energies, log_totals
 from .space import Space
 
 # V tokens, rows of width D; K answers; N tokens.
-
-_LARGEST_PRODUCT = 1e8  # of a residual whose softmax is taken: beyond, it is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,13 +163,7 @@ class Search:
         totals: list[float | None] = [None] * len(questions)
         if known:
             logits = [questions[place].logits for place in known]
-            longest = max(float(norm(measure.query_D)) for measure in logits)
-            largest = longest * float(self.head.norms_V.max())
-            if largest > _LARGEST_PRODUCT:
-                raise UsageError(
-                    f"a residual of norm {longest:.3g} has products with rows of up to "
-                    f"{largest:.3g}; those of a softmax may come to {_LARGEST_PRODUCT:g}: scale it"
-                )
+            check_products(self.head, max(float(norm(measure.query_D)) for measure in logits))
             found = log_totals(self.head, logits, temperature=self.temperature)
             for place, total in zip(known, found.tolist(), strict=True):
                 totals[place] = total

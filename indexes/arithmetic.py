@@ -53,7 +53,7 @@ def float_products(
     >>> float_products(rows, None, rows.norms()).unit in {0, 2**-8}
     True
     """
-    _check(device)
+    check_device(device)
     if device != "cpu" or _FAST_BF16 & processor():
         return Bf16Products(rows, among_N, lengths_N, device)
     return Float32Products(rows, among_N, lengths_N)
@@ -120,8 +120,18 @@ def _multiplies_int8() -> bool:
     return fast and hasattr(torch, "_int_mm")
 
 
-def _check(device: str) -> None:
-    """Refuse a device that is not there."""
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises
+    ------
+    UsageError
+        It is none, or torch does not find it.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
     if device == "cpu":
         return
     if not re.fullmatch(r"cuda(:\d{1,3})?", device):

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...indexes.rows import norm
 from ..answer import Snap
 from ..concepts.compose import Composer
+from ..concepts.concept import SMALLEST
 from ..tokens.vocabulary import Vocabulary
 from .composing import Composed, compose_each
 from .finding import Finding, NearToken
@@ -25,6 +27,7 @@ from .spelling import Spelled, Speller
 # B concepts; vectors of width D.
 
 _TOGETHER = 2048  # records that are searched together
+_TO_ZERO = "the direction of the region takes it to zero, which has no direction"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,7 @@ class Auditor:
         read = [record for record in records if record.fault is None]
         asked = iter(
             self._asked(record, found)
-            for record, found in zip(read, compose_each(self.composer, read), strict=True)
+            for record, found in zip(read, self._compose(read), strict=True)
         )
         outcomes = [record.fault or next(asked) for record in records]
         sound = [outcome for outcome in outcomes if isinstance(outcome, _Asked)]
@@ -107,12 +110,17 @@ class Auditor:
         part = _Part(records, outcomes, sound, vectors_BD, vectors_BD, nothing, nothing)
         return part if self.inside is None else self._carried(self.inside, part)
 
+    def _compose(self, records: Sequence[Record]) -> list[Composed | str]:
+        """Compose concepts, up to where the region's direction is applied to all of them."""
+        into = None if self.inside is None else self.inside.direction
+        return compose_each(self.composer, records, into=into)
+
     def _asked(self, record: Record, found: Composed | str) -> "_Asked | str":
         """Find what is known of a concept, or say what is wrong."""
         if isinstance(found, str):
             return found
         try:
-            known = self.forms.find(record, is_name=found.is_name)
+            known = self.forms.find(record, name=found.name, token_id=found.token_id)
         except UsageError as error:
             return str(error)
         spelled = None if known.form is None else self._spelled(known.form, known.token_id)
@@ -133,13 +141,16 @@ class Auditor:
         return Spelled(form, (token_id,), int(is_fragment), None, ())
 
     def _carried(self, inside: Inside, part: "_Part") -> "_Part":
-        """Take concepts into the region, but for what an expression took somewhere itself."""
+        """Take concepts into the region, but for those that are a token of it."""
         concepts = [asked.composed for asked in part.sound]
-        directed_B1 = np.array([found.is_directed for found in concepts], dtype=bool)[:, None]
+        stays_B1 = np.array([inside.holds(found) for found in concepts], dtype=bool)[:, None]
         moved_BD, placed_BD = (
-            np.where(directed_B1, part.placed_BD, carried_BD)
+            np.where(stays_B1, part.placed_BD, carried_BD)
             for carried_BD in inside.carried(part.placed_BD)
         )
+        there_B = (norm(moved_BD) > SMALLEST) & (norm(placed_BD) > SMALLEST)
+        if not there_B.all():
+            return self._carried(inside, part.kept(there_B))
         part = replace(
             part,
             moved_BD=moved_BD,
@@ -149,7 +160,7 @@ class Auditor:
         if self.presence is None:
             return part
         terms = {
-            place: found.terms_TD if found.is_directed else inside.carried(found.terms_TD)[0]
+            place: inside.carried(found.terms_TD)[0]
             for place, found in enumerate(concepts)
             if len(found.terms_TD)
         }
@@ -213,7 +224,9 @@ class Auditor:
             return "single_token", "geometry"
         if membership is not None and membership >= settings.min_membership:
             return "phantom", None
-        return "absent" if asked.spelled is None else "multi_token", None
+        # One token that is not in the region spells nothing there.
+        is_spelled = asked.spelled is not None and len(asked.spelled.token_ids) > 1
+        return "multi_token" if is_spelled else "absent", None
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,3 +250,21 @@ class _Part:
     placed_BD: NDArray[np.float64]
     memberships: Sequence[float | None]
     chances: Sequence[float | None]
+
+    def kept(self, there_B: NDArray[np.bool_]) -> "_Part":
+        """Leave out the concepts that the region's direction takes to zero."""
+        there = iter(there_B.tolist())
+        outcomes = [
+            outcome if isinstance(outcome, str) or next(there) else _TO_ZERO
+            for outcome in self.outcomes
+        ]
+        sound = [outcome for outcome in outcomes if isinstance(outcome, _Asked)]
+        return replace(
+            self,
+            outcomes=outcomes,
+            sound=sound,
+            moved_BD=self.moved_BD[there_B],
+            placed_BD=self.placed_BD[there_B],
+            memberships=[None] * len(sound),
+            chances=[None] * len(sound),
+        )

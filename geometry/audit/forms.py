@@ -1,6 +1,6 @@
 """Which token stands for a concept, where that is known: by its forms, not by geometry."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..concepts.pairs import Pair, spoken
+from ..region import holds
 from ..tokens.vocabulary import Vocabulary
 from .record import Record
 
@@ -51,23 +52,36 @@ class Forms:
         What is written for a name, the name in lower case.
     region_N : ndarray of int64 or None
         The tokens that count, ascending; None for all.
+    of_emoji : bool
+        Whether what is asked for is an emoji: then an emoji is a form, whether it is one token or
+        not.
 
     Examples
     --------
     >>> import unembed
     >>> forms = Forms(unembed.open_head("demo").vocabulary, {"tropical fish": ("🐠",)})
-    >>> forms.find(Record("Tropical fish"))
+    >>> forms.find(Record("Tropical fish"), name="Tropical fish")
     Known(form='🐠', token_id=249073, by='name')
     """
 
     vocabulary: Vocabulary
     names: Mapping[str, tuple[str, ...]]
     region_N: NDArray[np.int64] | None = None
+    of_emoji: bool = False
 
-    def find(self, record: Record, *, is_name: bool = True) -> Known:
+    def find(
+        self, record: Record, *, name: str | None = None, token_id: int | None = None
+    ) -> Known:
         """Look at the expected token, then at the forms, then at what has the concept's name.
 
-        A concept that is no name but an expression has neither a form nor a name of its own.
+        Parameters
+        ----------
+        record : Record
+            Its expected token and forms.
+        name : str or None
+            The word or phrase that the concept is; an expression has no form and no name.
+        token_id : int or None
+            The token that the concept names itself.
 
         Raises
         ------
@@ -78,11 +92,13 @@ class Forms:
             id_ = self._expected(record.expected)
             if id_ is not None:
                 return Known(record.expected, id_, "expected")
+        if token_id is not None and self._counts(token_id):
+            text = self.vocabulary.text(token_id) or self.vocabulary.token(token_id)
+            return Known(text.removeprefix(" "), token_id, "form")
         forms = [(form, "form") for form in record.forms]
-        if is_name and not forms:
-            concept = record.concept
-            forms = [(concept, "form")] if self._is_own_form(concept) else []
-            forms += [(form, "name") for form in self.names.get(_plain(concept), ())]
+        if name is not None and not forms:
+            forms = [(name, "form")] if self._is_own_form(name) else []
+            forms += [(form, "name") for form in self.names.get(_plain(name), ())]
         for form, by in forms:
             id_ = self._token(form)
             if id_ is not None:
@@ -115,14 +131,13 @@ class Forms:
 
     def _is_own_form(self, concept: str) -> bool:
         """Tell whether a concept is written as it stands: in a region only if it is of its kind."""
-        return self.region_N is None or concept in self._emoji or self._token(concept) is not None
+        if self.region_N is None or self._token(concept) is not None:
+            return True
+        return self.of_emoji and concept in self._emoji
 
     def _counts(self, id_: int) -> bool:
         """Tell whether a token is in the region."""
-        if self.region_N is None:
-            return True
-        place = int(np.searchsorted(self.region_N, id_))
-        return place < len(self.region_N) and int(self.region_N[place]) == id_
+        return self.region_N is None or holds(self.region_N, id_)
 
     @cached_property
     def _emoji(self) -> frozenset[str]:
@@ -132,37 +147,43 @@ class Forms:
         return frozenset(emoji.EMOJI_DATA)
 
 
-def emoji_names(language: str, pairs: Iterable[Pair] = ()) -> dict[str, tuple[str, ...]]:
+def written_for(language: str | None, pairs: Iterable[Pair] = ()) -> dict[str, tuple[str, ...]]:
     """Give what is written for names: the emoji of the library, then the targets of pairs.
 
     Parameters
     ----------
-    language : str
-        Of the emoji's names; in English their aliases follow.
+    language : str or None
+        Of the emoji's names, in English with their aliases; None for no emoji.
     pairs : iterable of Pair
-        Names of one's own.
+        Names of a direction.
 
     Examples
     --------
-    >>> emoji_names("en")["horse"], emoji_names("de")["tropenfisch"]
+    >>> written_for("en")["horse"], written_for("de")["tropenfisch"]
     (('🐎', '🐴'), ('🐠',))
     """
+    names: dict[str, dict[str, None]] = {}
+    for name, text in () if language is None else _emoji_names(language):
+        names.setdefault(_plain(name), {})[text] = None
+    for pair in pairs:
+        names.setdefault(_plain(pair.base), {})[pair.target] = None
+    names.pop("", None)
+    return {name: tuple(forms) for name, forms in names.items()}
+
+
+def _emoji_names(language: str) -> Iterator[tuple[str, str]]:
+    """Give the names of all emoji: the official ones, then the English aliases."""
     import emoji
 
     if language != "en":
         emoji.config.load_language(language)
     whole = emoji.STATUS["fully_qualified"]
     data = [(text, data) for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole]
-    names: dict[str, dict[str, None]] = {}
     for text, of in data:
-        names.setdefault(_plain(spoken(of.get(language, ""))), {})[text] = None
+        yield spoken(of.get(language, "")), text
     for text, of in data if language == "en" else ():
         for alias in of.get("alias", ()):
-            names.setdefault(_plain(spoken(alias)), {})[text] = None
-    for pair in pairs:
-        names.setdefault(_plain(pair.base), {})[pair.target] = None
-    names.pop("", None)
-    return {name: tuple(forms) for name, forms in names.items()}
+            yield spoken(alias), text
 
 
 def _plain(name: str) -> str:

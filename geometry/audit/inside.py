@@ -11,8 +11,9 @@ from ..concepts.compose import Composer
 from ..concepts.estimators import Fit, category
 from ..concepts.pairs import FEWEST
 from ..hubness import unit_rows
-from ..region import Region
+from ..region import Region, holds
 from ..space import Space
+from .composing import Composed
 
 # N rows of a region, G of them guides; B concepts; vectors of width D.
 
@@ -30,6 +31,8 @@ class Inside:
         Its tokens.
     space : Space
         Where it lies.
+    direction : str or None
+        The name of what takes concepts there; None for the region's own category vector.
     fit : Fit
         What takes a concept to what stands for it in the region.
     guides_GD : ndarray of float32
@@ -54,6 +57,7 @@ class Inside:
 
     region: Region
     space: Space
+    direction: str | None
     fit: Fit
     guides_GD: NDArray[np.float32]
     depths_G: NDArray[np.float64]
@@ -75,6 +79,13 @@ class Inside:
         turned_BD = replace(self.fit, target_D=np.zeros(self.space.width), gain=1.0)(vectors_BD)
         gain = self.fit.gain
         return gain * turned_BD + self.fit.target_D, min(gain, 1.0) * turned_BD + self.fit.target_D
+
+    def holds(self, concept: Composed) -> bool:
+        """Tell whether a concept is a token of the region itself, and no name to be taken there."""
+        if concept.name is None and concept.token_id is None:
+            return False
+        ids = concept.resolved[0].token_ids
+        return len(ids) == 1 and holds(self.region.ids_N, ids[0])
 
     def membership(self, placed_BD: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the share of the region's own rows that lie no deeper in it, each held out.
@@ -137,7 +148,7 @@ def open_inside(composer: Composer, region: Region, *, direction: str | None) ->
         learned = category(targets_GD, targets_GD, np.full(drawn, 1 / drawn))
         digest = hashlib.sha256(region.ids_N.tobytes()).hexdigest()
         fit = replace(learned, key=repr((space.key, "region", digest)))
-    return Inside(region, space, fit, guides_GD, _own_depths(guides_GD))
+    return Inside(region, space, direction, fit, guides_GD, _own_depths(guides_GD))
 
 
 def _own_depths(guides_GD: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...indexes.arithmetic import check_device
 from ...indexes.progress import Progress
+from ...indexes.tensors import is_file
 from ..concepts.compose import Composer, Composition, composer_of
 from ..concepts.pairs import EMOJI, Pair
 from ..demos.demo import DEMOS
@@ -19,9 +21,10 @@ from ..heads.unembedding import Unembedding
 from ..hubness import hubness, unit_rows
 from ..method import Method
 from ..region import Region, find_region
+from ..sampler import check_products
 from ..tokens.kinds import KINDS
 from .auditor import Auditor
-from .forms import Forms, emoji_names
+from .forms import Forms, written_for
 from .inside import Inside, open_inside
 from .presence import Calibration, Presence, not_calibrated, open_calibration
 from .searching import Searching
@@ -30,12 +33,13 @@ from .settings import Settings
 # V tokens.
 
 _TERMS = 1  # version of the terms
+_DRAWN = 4096  # rows that are looked at to tell a head from another
 
 
 def open_auditor(
     head: Unembedding,
     *,
-    region: str | Sequence[int] | None = None,
+    region: str | Sequence[int] | Region | None = None,
     direction: str | None = None,
     top: int = Settings.top,
     residual_norm: float | None = None,
@@ -70,14 +74,17 @@ def open_auditor(
     ('phantom', '🐴')
     """
     settings = Settings(top, residual_norm, min_membership, min_p_token, device)
+    check_device(device)
+    if residual_norm is not None:
+        check_products(head, residual_norm)
     if region is None and direction is not None:
         raise UsageError(f"the direction {direction!r} leads into a region; name the region too")
     composer = composer_of(head, **composition)
     if region is None:
         return _everywhere(composer, settings)
-    found = find_region(head, region)
-    if direction is None and isinstance(region, str):
-        direction = default_direction(region, ())
+    found = region if isinstance(region, Region) else find_region(head, region)
+    if direction is None and found.name is not None:
+        direction = default_direction(found.name, ())
     inside = open_inside(composer, found, direction=direction)
     return _Within(composer, settings, inside, direction, composition.get("progress")).auditor()
 
@@ -106,7 +113,7 @@ def _everywhere(composer: Composer, settings: Settings) -> Auditor:
     return Auditor(
         composer,
         settings,
-        Forms(composer.head.vocabulary, emoji_names("en")),
+        Forms(composer.head.vocabulary, written_for("en")),
         _searching(composer, settings, score),
         None,
         None,
@@ -135,20 +142,24 @@ class _Within:
                 head, self.composer.space, region.ids_N, fit=self.inside.fit, progress=self.progress
             )
         presence, calibration = self._presence(hubness_V, csls=csls)
-        language = (self.direction or "").partition("_")[2] if self._is_of_emoji else "en"
         terms = _terms(self.composer, self.settings, score)
         terms |= {
             "region": region.name,
             "region_tokens": len(region.ids_N),
             "region_digest": hashlib.sha256(region.ids_N.tobytes()).hexdigest(),
             "direction": self.direction,
-            "estimator": self._estimator,
+            "direction_estimator": self._estimator,
             "calibration": calibration.to_dict(),
         }
         return Auditor(
             self.composer,
             self.settings,
-            Forms(head.vocabulary, emoji_names(language or "en", self._pairs), region.ids_N),
+            Forms(
+                head.vocabulary,
+                written_for(self._language, self._pairs),
+                region.ids_N,
+                self._language is not None,
+            ),
             _searching(self.composer, self.settings, score, region, hubness_V if csls else None),
             self.inside,
             presence,
@@ -156,10 +167,12 @@ class _Within:
         )
 
     @property
-    def _is_of_emoji(self) -> bool:
-        """Whether the direction is a built-in one to emoji."""
-        own = self.composer.directions.given
-        return self.direction not in own and (self.direction or "").startswith(EMOJI)
+    def _language(self) -> str | None:
+        """In which emoji are named, where emoji are asked for."""
+        name, own = self.direction or "", self.composer.directions.given
+        if name.startswith(f"{EMOJI}_") and name not in own:
+            return name.removeprefix(f"{EMOJI}_")
+        return "en" if EMOJI in {name, self.inside.region.name} else None
 
     @property
     def _pairs(self) -> Sequence[Pair]:
@@ -224,9 +237,18 @@ def _searching(
 def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]:
     """Say what an audit is made with; the same on another machine with the same head."""
     head = composer.head
-    digest = hashlib.sha256(head.norms_V.tobytes())
-    for part in (head.vocabulary.strings.data, head.vocabulary.written.data):
-        digest.update(part.tobytes())
+    digest = hashlib.sha256(repr((head.scale, head.softcap, head.final_norm)).encode())
+    drawn_N = np.arange(_DRAWN) * head.rows.count // _DRAWN
+    norm_weights = () if head.final_norm is None else (head.final_norm.weight_D,)
+    for array in (
+        head.norms_V,
+        head.rows.codes_VD[drawn_N],
+        *(() if head.bias_V is None else (head.bias_V,)),
+        *norm_weights,
+        head.vocabulary.strings.data,
+        head.vocabulary.written.data,
+    ):
+        digest.update(array.tobytes())
     directions = composer.directions
     own = hashlib.sha256(
         repr([(name, pairs.digest) for name, pairs in sorted(directions.given.items())]).encode()
@@ -249,6 +271,7 @@ def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]
         "fold_norm": composer.space.folded,
         "pieces": composer.pieces,
         "score": score,
+        "estimator": directions.estimator,
         "own_directions": sorted(directions.given),
         "directions_digest": own.hexdigest(),
         **numbers,
@@ -292,7 +315,7 @@ class AuditorSpec:
             The head cannot be opened.
         """
         options = dict(self.options)
-        if options.get("directions") is not None:
+        if isinstance(options.get("directions"), str | Path):
             options["directions"] = self._path(options["directions"])
         is_demo = self.source in DEMOS
         head = Unembedding.open(
@@ -301,9 +324,13 @@ class AuditorSpec:
             tokenizer=None if self.tokenizer is None else self._path(self.tokenizer),
             progress=progress,
         )
-        # It is called what the user called it, wherever it is opened.
-        return open_auditor(replace(head, source=self.source), progress=progress, **options)
+        # What lies elsewhere is called what the user called it.
+        head, region = replace(head, source=self.source), options.get("region")
+        if self.directory and isinstance(region, str) and is_file(self._path(region)):
+            found = find_region(head, str(self._path(region)))
+            options["region"] = replace(found, name=region)
+        return open_auditor(head, progress=progress, **options)
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str | Path) -> Path:
         """Give the path that a name stands for."""
         return Path(self.directory, name)

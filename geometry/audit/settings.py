@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from ...errors import UsageError
 from ..concepts.compose import Composition
@@ -64,7 +65,7 @@ class Settings:
     --------
     >>> Settings(top=0)
     Traceback (most recent call last):
-    unembed.errors.UsageError: top is 0; it must be at least 1 and at most 100
+    unembed.errors.UsageError: top is 0; it must be a whole number, at least 1 and at most 100
     """
 
     top: int = 5
@@ -74,14 +75,20 @@ class Settings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
-        for name, value, least, most in (
+        """Refuse what is no number, or out of range."""
+        numbers: tuple[tuple[str, object, float, float], ...] = (
             ("top", self.top, 1, MOST_NEAREST),
             ("the residual norm", self.residual_norm, _SMALLEST, _LARGEST),
             ("the membership of a phantom", self.min_membership, 0, 1),
             ("the p_token of a token", self.min_p_token, 0, 1),
-        ):
-            if value is not None and not least <= value <= most:
+        )
+        for name, value, least, most in numbers:
+            kind = Integral if name == "top" else Real
+            if value is None and name == "the residual norm":
+                continue
+            if not isinstance(value, kind) or not least <= float(value) <= most:
+                whole = "a whole number, " if kind is Integral else ""
                 raise UsageError(
-                    f"{name} is {value}; it must be at least {least:g} and at most {most:g}"
+                    f"{name} is {value!r}; it must be {whole}at least {least:g} and at most "
+                    f"{most:g}"
                 )

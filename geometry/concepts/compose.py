@@ -17,7 +17,7 @@ from ..space import DEFAULT_SPACE, Space, open_space
 from .concept import LARGEST, SMALLEST, Concept, unit_vector
 from .direction import Directions
 from .estimators import Fit, offset
-from .grammar import Argument, Call, Name, Node, NodePair, Sum, parse, spelled, summands
+from .grammar import Argument, Call, Name, Node, NodePair, Sum, parse, spelled
 from .pairs import Names, PairSet, read_pairs
 from .phrase import DEFAULT_PIECES, PIECES, Resolved, resolve, vector_of
 from .saved import is_saved, read
@@ -109,25 +109,14 @@ class Composer:
             The expression does not parse, a name or a direction is unknown, or what is made a unit
             vector is zero.
         """
+        return self.node(parse(text, directions=Names(self.directions.given)), text)
+
+    def node(self, node: Node, text: str) -> Concept:
+        """Compose the vector of a part of an expression, as `expression` does of the whole."""
         walk = _Walk(self, text)
-        node = parse(text, directions=Names(self.directions.given))
         vector_D, terms_norm = walk.vector(node)
         resolved, fit = tuple(walk.resolved), self._applied(node)
         return Concept(text, self.space, resolved, vector_D, terms_norm, fit=fit)
-
-    def terms(self, text: str) -> NDArray[np.float64]:
-        """Give the vectors of what a sum of several terms adds up, shape (T, D).
-
-        Those with a weight below zero are left out; what is no such sum has none.
-
-        Raises
-        ------
-        ExpressionError
-            As in `expression`.
-        """
-        walk, added = _Walk(self, text), parse(text, directions=Names(self.directions.given))
-        vectors = [walk.vector(term)[0] for term in summands(added)]
-        return np.array(vectors).reshape(len(vectors), self.space.width)
 
     def pairs(self, pairs: Sequence[tuple[Key, float]]) -> Concept:
         """Compose weighted keys, as gensim takes them: names, token ids, or vectors that meet rows.

@@ -137,14 +137,10 @@ Argument = Node | NodePair
 def summands(node: Node) -> tuple[Node, ...]:
     """Give what a sum or a mean of several adds up, what has a weight below zero left out.
 
-    A direction that is applied to a sum is applied to each of its summands.
-
     Examples
     --------
     >>> [name.text for name in summands(parse("(king - man + woman)/2"))]
     ['king', 'woman']
-    >>> [call.arguments[0].text for call in summands(parse("emoji(sea + horse)"))]
-    ['sea', 'horse']
     >>> summands(parse("king"))
     ()
     """
@@ -155,10 +151,6 @@ def summands(node: Node) -> tuple[Node, ...]:
     if isinstance(node, Call) and node.function in {"mean", "unit"}:
         parts = tuple(part for part in node.arguments if not isinstance(part, NodePair))
         return parts if len(parts) > 1 else summands(parts[0])
-    if isinstance(node, Call) and len(node.arguments) == 1:
-        (part,) = node.arguments
-        parts = () if isinstance(part, NodePair) else summands(part)
-        return tuple(Call(node.function, (part,), node.column) for part in parts)
     return ()
 
 
