@@ -1,6 +1,6 @@
 """The command audit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,8 +134,9 @@ def audit(
     if options["region"] is not None and options["direction"] is None:
         options["direction"] = default_direction(options["region"], concepts)
     spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()))
-    if output is not None and Path(output).absolute() in map(Path.absolute, map(Path, concepts)):
-        raise click.UsageError(f"{output} is the list itself; name another file with -o")
+    written = [name for name in (output, output and f"{output}.meta.json", html) if name]
+    read = [*concepts, source, tokenizer, options["directions"], options["region"]]
+    _keep_apart(written, [name for name in read if name])
     records = read_all(concepts, columns=dict(columns), file_format=file_format)
     report = None if html is None else ReportFile.checked(html)
     with Bars() as bars:
@@ -143,6 +144,25 @@ def audit(
             _print(spec, records, report, bars)
         else:
             _write(spec, records, output, report, bars, resume=resume, cluster=cluster)
+
+
+def _keep_apart(written: Sequence[str], read: Sequence[str]) -> None:
+    """Refuse to write over what is read, or one file over another."""
+    places: dict[Path, str] = {}
+    for name in written:
+        place = _place(name)
+        over = places.get(place) or next((other for other in read if _place(other) == place), None)
+        if over is not None:
+            raise click.UsageError(f"{name} would be written over {over}; name another file")
+        places[place] = name
+
+
+def _place(name: str) -> Path:
+    """Give the place of a file, whatever it is called."""
+    try:
+        return Path(name.removeprefix("file://")).resolve()
+    except (OSError, ValueError, RuntimeError):  # no path, or links in a circle
+        return Path(name)
 
 
 def _print(

@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 from unembed import Head, open_head
 from unembed.errors import UsageError
 from unembed.geometry.audit import inside as module
+from unembed.geometry.audit.composing import Composed, compose_each
 from unembed.geometry.audit.inside import Inside, open_inside
+from unembed.geometry.audit.record import Record
 from unembed.geometry.concepts.compose import Composer, composer_of
 from unembed.geometry.concepts.estimators import category
 from unembed.geometry.concepts.pairs import Pair, PairSet
@@ -213,6 +215,27 @@ def test_a_direction_takes_concepts_there_and_its_emphasis_is_left_out_of_their_
     for found_BD in weak.carried(vectors_BD):
         np.testing.assert_allclose(found_BD, replace(fit, gain=0.5)(vectors_BD), atol=1e-12)
     assert inside.carried(np.empty((0, composer.space.width)))[0].shape == (0, composer.space.width)
+
+
+def test_it_holds_what_names_one_of_its_tokens(head: Head) -> None:
+    composer = composer_of(head, directions=OWN)
+    text, name = next(iter(named().items()))
+    id_ = head.vocabulary.id_of(text)
+    texts = {
+        **dict.fromkeys((text, f"#{id_}", f'token("{text}")', f'"{text}"'), True),
+        **dict.fromkeys((name, f"2*{text}", f"{text} + {text}", f"mine({text})", "sea"), False),
+        f"{text}{text}": False,  # two tokens
+    }
+    found = compose_each(composer, [Record(text) for text in texts])
+    for direction in (None, "mine"):
+        inside = opened(composer, "emoji", direction)
+        assert inside.direction == direction
+        for one, holds in zip(found, texts.values(), strict=True):
+            assert isinstance(one, Composed)
+            assert inside.holds(one) == holds
+    others = opened(composer, "/^ ?[a-z]+$/")
+    held = [others.holds(one) for one in found if isinstance(one, Composed)]
+    assert held == [text in {name, "sea"} for text in texts]
 
 
 def test_a_direction_that_cannot_be_learned_is_refused(head: Head) -> None:

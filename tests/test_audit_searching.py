@@ -187,6 +187,18 @@ def test_a_region_without_a_direction_is_searched_from_its_category(head: Head) 
             assert near.score == pytest.approx(wanted[near.id], abs=1e-9)
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_a_token_of_the_region_is_searched_from_where_it_is(
+    head: Head, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unembed.geometry.audit.opening.KINDS", (*["x"] * 99, "whole-word"))
+    options: Any = {"space": space, "region": "emoji", "top": 6}
+    for text, finding in zip(named(), audited(head, [*named()], **options), strict=True):
+        answer = head.nearest(text, score="cosine", **options)
+        assert_nearest(finding, answer)
+        assert_snap(finding, answer)
+
+
 def test_what_a_concept_names_is_left_out(head: Head) -> None:
     text = next(iter(named()))
     (finding,) = audited(head, [text], region="emoji", top=100)
@@ -269,18 +281,17 @@ def test_what_the_tiles_are_changes_nothing(head: Head, monkeypatch: pytest.Monk
 def test_the_hubness_of_what_names_a_token_of_the_region_is_the_same(head: Head) -> None:
     options: Any = {"region": "emoji", "top": 10, "score": "csls"}
     for text in named():
-        every = head.nearest(f"emoji({text})", keep_inputs=True, **options)
+        every = head.nearest(f"emoji(2*{text})", keep_inputs=True, **options)
         if text in {near.text for near in every.neighbours}:
             break
     else:
         pytest.fail("no emoji is near itself")
     # Beside others, which name fewer of its tokens and more of them.
-    texts = [text, "king", f"{text} + {' + '.join(list(named())[:5])}"]
+    texts = [f"2*{text}", "king", f"{text} + {' + '.join(list(named())[:5])}"]
     for asked, finding in zip(texts, audited(head, texts, region="emoji", top=10), strict=True):
         assert_nearest(finding, head.nearest(f"emoji({asked})", **options))
 
 
-@pytest.mark.xfail(strict=True, reason="products of any size are given a probability; near refuses")
 def test_a_residual_too_long_for_a_softmax_is_refused(tmp_path: Path) -> None:
     head = open_head(write_named(tmp_path / "head", scale=1e4))
     with pytest.raises(UsageError, match="those of a softmax may come to 1e"):

@@ -281,7 +281,7 @@ def test_what_is_wrong_with_a_record_is_no_failure(run: Run, tmp_path: Path) -> 
         (["LIST", "--region", "nosuch"], "unknown region 'nosuch'"),
         (["LIST", "--direction", "emoji"], "name the region too"),
         (["LIST", "--region", "emoji", "--direction", "nosuch"], "unknown direction 'nosuch'"),
-        (["LIST", "--top", "0"], "top is 0; it must be at least 1 and at most 100"),
+        (["LIST", "--top", "0"], "top is 0; it must be a whole number, at least 1 and at most 100"),
         (["LIST", "--top", "many"], "Invalid value for '--top'"),
         (["LIST", "--min-membership", "2"], "the membership of a phantom is 2.0"),
         (["LIST", "--min-p-token", "nan"], "the p_token of a token is nan"),

@@ -145,7 +145,7 @@ def test_faults_of_plain_lines() -> None:
         ("caf\\xe9", "line 1: not UTF-8"),
         (FINE, None),
         ("\\x00x", "line 3: the concept has a NUL character"),
-        ("a" * LONGEST, "line 4: the concept has 10,001 characters; at most 10,000 are read"),
+        ("a" * LONGEST, "line 4: the concept has 1,001 characters; at most 1,000 are read"),
         ("b" * LONGEST, None),
     ]
 
@@ -266,7 +266,7 @@ def test_faults_of_parquet(tmp_path: Path) -> None:
     assert [(record.concept, record.fault) for record in found] == [
         (FINE, None),
         ("", "the concept is empty"),
-        ("a" * LONGEST, "the concept has 20,000 characters; at most 10,000 are read"),
+        ("a" * LONGEST, "the concept has 2,000 characters; at most 1,000 are read"),
         ("", "the concept is empty"),
         (FINE, "a form is None; it must be a text"),
         ("caf\\xe9", "the concept is not UTF-8: \\xe9"),
@@ -287,7 +287,7 @@ def test_a_concept_of_a_million_characters() -> None:
     text = json.dumps({"concept": "é" * 1_000_000, "id": "x"}) + '\n"fine"'
     (faulty, fine) = read(text, file_format="jsonl")
     assert (faulty.concept, faulty.id) == ("é" * LONGEST, "x")
-    assert faulty.fault == ("line 1: the concept has 1,000,000 characters; at most 10,000 are read")
+    assert faulty.fault == ("line 1: the concept has 1,000,000 characters; at most 1,000 are read")
     assert fine == Record("fine")
 
 

@@ -203,7 +203,6 @@ def test_the_same_list_gives_the_same_findings(emoji: Auditor) -> None:
     assert open_auditor(open_head("demo"), region="emoji").audit(records) == first
 
 
-@pytest.mark.xfail(strict=True, reason="the names of emoji are known in every region")
 def test_an_emoji_is_no_form_in_greek(demo: Head) -> None:
     found = one(open_auditor(demo, region="greek"), "octopus")
     assert (found.form, found.verdict) == (None, "absent")

@@ -164,7 +164,8 @@ class Auditor:
             for place, found in enumerate(concepts)
             if len(found.terms_TD)
         }
-        return replace(part, chances=self.presence(moved_BD, terms).tolist())
+        names = [found.name for found in concepts]
+        return replace(part, chances=self.presence(moved_BD, terms, names).tolist())
 
     def _findings(self, part: "_Part") -> Iterator[Finding]:
         """Search for the concepts of a part, and judge them."""

@@ -19,7 +19,7 @@ from .record import Record
 # Vectors of width D; T terms.
 
 _PLAIN = re.compile(r"[^\W\d_][^\W_]*(?:['’\- ][^\W_]+)*")  # words alone: no sign of an expression
-_SIGNS = re.compile(r"(?:^|\s)[+\-*/](?:\s|$)")  # between spaces, where no phrase has them
+_SIGNS = re.compile(r"\S\s[+-](?:\s|$)")  # after a space, where no phrase has them
 
 
 @dataclass(frozen=True, eq=False)

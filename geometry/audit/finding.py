@@ -75,7 +75,8 @@ class Finding:
     gap_logit : float or None
         How much more logit a row of the snap's length would get that points at the concept.
     membership : float or None
-        How far the concept lies in the region; about 1 for the region's own rows.
+        How deep the concept lies in the region: the share of the region's own rows that lie no
+        deeper, each of them held out.
     p_token : float or None
         The calibrated probability that the region has a token for the concept.
 

@@ -91,20 +91,23 @@ class Forms:
         if record.expected is not None:
             id_ = self._expected(record.expected)
             if id_ is not None:
-                return Known(record.expected, id_, "expected")
+                return self._known(id_, "expected")
         if token_id is not None and self._counts(token_id):
-            text = self.vocabulary.text(token_id) or self.vocabulary.token(token_id)
-            return Known(text.removeprefix(" "), token_id, "form")
+            return self._known(token_id, "form")
         forms = [(form, "form") for form in record.forms]
         if name is not None and not forms:
             forms = [(name, "form")] if self._is_own_form(name) else []
-            forms += [(form, "name") for form in self.names.get(_plain(name), ())]
+            forms += [(form, "name") for form in self.names.get(plain(name), ())]
         for form, by in forms:
             id_ = self._token(form)
             if id_ is not None:
                 return Known(form, id_, by)
-        first = next((form for form, _ in forms), record.expected)
-        return Known(first)
+        return Known(next((form for form, _ in forms), None))
+
+    def _known(self, id_: int, by: str) -> Known:
+        """Give a token with the text that it writes, or as the vocabulary spells a fragment."""
+        text = self.vocabulary.text(id_) or self.vocabulary.token(id_)
+        return Known(text.removeprefix(" "), id_, by)
 
     def _expected(self, text: str) -> int | None:
         """Give the token that is expected, or None where the text is none."""
@@ -164,9 +167,9 @@ def written_for(language: str | None, pairs: Iterable[Pair] = ()) -> dict[str, t
     """
     names: dict[str, dict[str, None]] = {}
     for name, text in () if language is None else _emoji_names(language):
-        names.setdefault(_plain(name), {})[text] = None
+        names.setdefault(plain(name), {})[text] = None
     for pair in pairs:
-        names.setdefault(_plain(pair.base), {})[pair.target] = None
+        names.setdefault(plain(pair.base), {})[pair.target] = None
     names.pop("", None)
     return {name: tuple(forms) for name, forms in names.items()}
 
@@ -186,6 +189,12 @@ def _emoji_names(language: str) -> Iterator[tuple[str, str]]:
             yield spoken(alias), text
 
 
-def _plain(name: str) -> str:
-    """Bring a name to the form in which names are compared."""
+def plain(name: str) -> str:
+    """Bring a name to the form in which names are compared.
+
+    Examples
+    --------
+    >>> plain("Tropical  Fish")
+    'tropical fish'
+    """
     return " ".join(name.casefold().split())

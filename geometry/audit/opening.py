@@ -1,6 +1,7 @@
 """Opening an auditor: everything that it needs to know of a head, learned once."""
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -201,7 +202,7 @@ class _Within:
             return None, not_calibrated(
                 f"no target of the direction {self.direction!r} is in the region"
             )
-        calibration = open_calibration(
+        calibration, held_out = open_calibration(
             self.composer,
             sample,
             Method(self.composer.pieces, self._estimator, csls),
@@ -211,7 +212,8 @@ class _Within:
         if calibration.kind is None:
             return None, calibration
         targets_CD = unit_rows(space, head.rows, ids_C)
-        return Presence(targets_CD, hubness_V[ids_C], 1.0 + csls, calibration), calibration
+        presence = Presence(targets_CD, hubness_V[ids_C], 1.0 + csls, calibration, held_out)
+        return presence, calibration
 
 
 def _searching(
@@ -238,6 +240,7 @@ def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]
     """Say what an audit is made with; the same on another machine with the same head."""
     head = composer.head
     digest = hashlib.sha256(repr((head.scale, head.softcap, head.final_norm)).encode())
+    digest.update(head.vocabulary.path.read_bytes())
     drawn_N = np.arange(_DRAWN) * head.rows.count // _DRAWN
     norm_weights = () if head.final_norm is None else (head.final_norm.weight_D,)
     for array in (
@@ -263,6 +266,7 @@ def _terms(composer: Composer, settings: Settings, score: str) -> dict[str, Any]
         "terms": _TERMS,
         "unembed": metadata.version("unembed"),
         "emoji": metadata.version("emoji"),
+        "unicode": unicodedata.unidata_version,
         "source": head.source,
         "tensor": head.tensor,
         "shape": list(head.rows.codes_VD.shape),

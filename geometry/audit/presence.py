@@ -1,6 +1,6 @@
 """How probable it is that a region has a token for a concept, calibrated on its own names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..concepts.direction import Sample
 from ..evaluation.bootstrap import auroc
 from ..evaluation.retrieval import margins_of, retrieve_targets
 from ..method import Method
+from .forms import plain
 
 # Q names; B concepts; K knots of a calibration; N questions.
 
@@ -23,6 +24,7 @@ _FOLDS = 5
 _BINS = 10
 _KINDS = ("logistic", "isotonic")
 _CLIP = 1e-6
+_ALIKE = 1e-9  # of a cosine below 1
 _CHANCE = 0.25  # the Brier score of an even chance
 
 
@@ -124,13 +126,16 @@ class Presence:
         What a cosine counts in the score: 2 in CSLS, else 1.
     calibration : Calibration
         From margins to probabilities.
+    held_out : mapping of str to float
+        The margins of the names that the direction was learned from, by maps that have not seen
+        them; the names as `plain` gives them.
 
     Examples
     --------
     >>> calibration = calibrate(np.linspace(0.1, 1, 60), np.linspace(0, 0.2, 60))
-    >>> presence = Presence(np.eye(3, dtype=np.float32), np.zeros(3), 1.0, calibration)
+    >>> presence = Presence(np.eye(3, dtype=np.float32), np.zeros(3), 1.0, calibration, {})
     >>> horse_1D, neither_1D = np.array([[0.0, 1.0, 0.0]]), np.array([[1.0, 1.0, 1.0]])
-    >>> presence(horse_1D, {}) > presence(neither_1D, {})
+    >>> presence(horse_1D, {}, ["horse"]) > presence(neither_1D, {}, ["neither"])
     array([ True])
     """
 
@@ -138,9 +143,13 @@ class Presence:
     hubness_C: NDArray[np.float64]
     cosines: float
     calibration: Calibration
+    held_out: Mapping[str, float]
 
     def __call__(
-        self, moved_BD: NDArray[np.float64], terms: Mapping[int, NDArray[np.float64]]
+        self,
+        moved_BD: NDArray[np.float64],
+        terms: Mapping[int, NDArray[np.float64]],
+        names: Sequence[str | None],
     ) -> NDArray[np.float64]:
         """Give the probabilities of concepts, shape (B,).
 
@@ -152,17 +161,33 @@ class Presence:
             For the place of a concept, shape (T, D), what it is the sum of, taken into the region
             too: a token that lies nearer to one of the terms than to their sum is that term's
             token, and does not count.
+        names : sequence of str or None
+            The word or phrase that each concept is. One that the direction was learned from is
+            judged by what was held out.
         """
         scores_BC = self._scores(moved_BD)
         for place, terms_TD in terms.items():
-            of_terms_C = self._scores(terms_TD).max(axis=0)
-            scores_BC[place, of_terms_C >= scores_BC[place]] = -np.inf
-        return self.calibration(margins_of(scores_BC))
+            apart_TD = _apart(terms_TD)
+            if len(apart_TD) > 1:
+                of_terms_C = self._scores(apart_TD).max(axis=0)
+                scores_BC[place, of_terms_C >= scores_BC[place]] = -np.inf
+        margins_B = margins_of(scores_BC)
+        for place, name in enumerate(names):
+            if name is not None:
+                margins_B[place] = self.held_out.get(plain(name), margins_B[place])
+        return self.calibration(margins_B)
 
     def _scores(self, vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score vectors with every token."""
         units_ND = (vectors_ND / norm(vectors_ND)[:, None]).astype(np.float32)
         return self.cosines * (units_ND @ self.targets_CD.T).astype(np.float64) - self.hubness_C
+
+
+def _apart(terms_TD: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Leave out of some terms those that point where one before them does."""
+    units_TD = terms_TD / norm(terms_TD)[:, None]
+    alike_TT = np.triu(units_TD @ units_TD.T > 1 - _ALIKE, k=1)
+    return terms_TD[~alike_TT.any(axis=0)]
 
 
 def open_calibration(
@@ -172,24 +197,31 @@ def open_calibration(
     *,
     name: str,
     progress: Progress | None = None,
-) -> Calibration:
+) -> tuple[Calibration, dict[str, float]]:
     """Calibrate on the names of a direction's targets; the margins are derived once and kept.
 
     Each name is asked by a map that has seen neither it nor the candidate that is scored.
+
+    Returns
+    -------
+    calibration : Calibration
+    held_out : dict of str to float
+        The margin of each name, as `plain` gives it, with its token in place.
 
     Examples
     --------
     >>> import unembed
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> composer = composer_of(unembed.open_head("demo-bytes"))
-    >>> found = open_calibration(
+    >>> found, _ = open_calibration(
     ...     composer, composer.directions.sample("emoji"), Method(), name="emoji")
     >>> found.reason
     'the names of 4 tokens are known, of at least 50 that a calibration takes'
     """
-    count = len(set(sample.target_ids_N.tolist()))
+    _, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
+    count = len(firsts_Q)
     if count < FEWEST_NAMES:
-        return _too_few(count)
+        return _too_few(count), {}
 
     def build() -> Arrays:
         found = retrieve_targets(composer, sample, method, progress=progress)
@@ -205,7 +237,9 @@ def open_calibration(
         build,
         lambda kept: fits(kept, {"present": (count,), "absent": (count,)}),
     )
-    return calibrate(kept["present"], kept["absent"])
+    names = [plain(sample.used[place].base) for place in firsts_Q]
+    held_out = dict(zip(names, kept["present"].tolist(), strict=True))
+    return calibrate(kept["present"], kept["absent"]), held_out
 
 
 def calibrate(present_Q: NDArray[np.float64], absent_Q: NDArray[np.float64]) -> Calibration:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LONGEST = 10_000  # characters of a text of a record
+LONGEST = 1_000  # characters of a text of a record
 MOST_FORMS = 100
 
 

@@ -135,13 +135,16 @@ def run(
     meta, terms = meta_of(auditor.terms), digest_of(auditor.terms)
     with _opened(target, terms, resume=resume) as shards, _telling(target, shards):
         kept = _Kept(shards, step_of(progress, "auditing"))
-        missing = kept.missing(chunks_of(records))
+        faults: list[UnembedError] = []
+        missing = kept.missing(chunks_of(_until(records, faults)))
         if cluster is None:
             made = _audited(auditor, missing, shards)
         else:
             made = cluster.audited(missing, output=target.address)
         for chunk, name in made:
             kept.take(chunk, name)
+        if faults:
+            raise faults[0]
         kept.done(kept.records, kept.records)
         _assemble(target, kept, meta, each=each, told=step_of(progress, "writing"))
         try:

@@ -25,6 +25,7 @@ _MOST_CHARACTERS = 1 << 21  # of the texts of a chunk, but for its last record
 _FORMAT = 1  # of a shard
 _NAME = re.compile(r"(\d{8,12})-([0-9a-f]{32})\.parquet")
 _MARK = "run.json"
+_TOLD = ("calibration", "source")  # follow from the others, to the last bits of a sum
 LOCK = "lock"
 _log = logging.getLogger("unembed")
 _values = attrgetter(*(each.name for each in fields(Record)))
@@ -126,7 +127,8 @@ def digest_of(terms: Mapping[str, Any]) -> str:
     >>> digest_of({"head": "demo", "k": 5}) == digest_of({"k": 5, "head": "demo"})
     True
     """
-    return _digest([_FORMAT, SCHEMA, __version__, terms])
+    deciding = {name: value for name, value in terms.items() if name not in _TOLD}
+    return _digest([_FORMAT, SCHEMA, __version__, deciding])
 
 
 def earlier_shards(storage: Storage, directory: str) -> dict[int, list[str]]:

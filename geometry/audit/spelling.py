@@ -9,6 +9,7 @@ from functools import cached_property
 from ..tokens.vocabulary import Vocabulary
 
 _MOST_SIBLINGS = 64
+_AS_EMOJI = "\ufe0f"  # shows a character as an emoji
 _UNWRITTEN = ("Cn", "Co", "Cs")  # no characters, private ones, halves of pairs
 
 
@@ -82,7 +83,8 @@ class Speller:
         """Give the longest start that another character has too, and whose start it is."""
         starts = self._starts_after_space if leading_space else self._starts
         for count in range(len(ids) - 1, 0, -1):
-            others = [text for text in starts.get(ids[:count], ()) if text != form]
+            itself = {form, form.removesuffix(_AS_EMOJI)}
+            others = [text for text in starts.get(ids[:count], ()) if text not in itself]
             if others:
                 return count, tuple(others[:_MOST_SIBLINGS])
         return 0, ()

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from ...errors import UnembedError, UsageError
 from ...indexes.tensors import is_file
+from .storage import reason_of
 
 STDIN = "-"
 _BLOCK = 1 << 16  # bytes that are read at once
@@ -69,7 +70,7 @@ class Stream:
         except UnembedError:
             raise
         except self.errors as error:
-            raise UsageError(f"{self.source}: {doing}: {_reason(error)}") from error
+            raise UsageError(f"{self.source}: {doing}: {reason_of(error)}") from error
 
     def blocks(self) -> Callable[[], bytes]:
         """Give what reads the next bytes, decompressed; nothing at the end.
@@ -174,7 +175,7 @@ def _local(source: str, stack: ExitStack) -> Stream:
         start = raw.read(4)
         raw.seek(0)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{source}: cannot be read: {_reason(error)}") from error
+        raise UsageError(f"{source}: cannot be read: {reason_of(error)}") from error
     return Stream(source, raw, start, _LOCAL_ERRORS, is_seekable=True)
 
 
@@ -197,16 +198,10 @@ def _remote(source: str, stack: ExitStack) -> Stream:
             f"{source}: {protocol}:// needs a library that is not installed: {error}"
         ) from error
     except Exception as error:
-        raise UsageError(f"{source}: cannot be read: {_reason(error)}") from error
+        raise UsageError(f"{source}: cannot be read: {reason_of(error)}") from error
     if not is_seekable:
         raw = io.BufferedReader(_Rest(start, raw), _BLOCK)
     return Stream(source, raw, start, (Exception,), is_seekable=is_seekable)
-
-
-def _reason(error: Exception) -> str:
-    """Say what went wrong, without the name of the file that an `OSError` repeats."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join((reason or type(error).__name__).split())[:500]
 
 
 class _Rest(io.RawIOBase):

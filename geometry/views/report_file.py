@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Self
 
 from ...errors import UsageError
@@ -9,7 +10,9 @@ from ..audit.finding import Finding
 from ..audit.storage import LocalStorage, reason_of
 from ..audit.summary import Summary
 from ..tokens.vocabulary import Vocabulary
-from .report import MOST_FINDINGS, write_report
+from .report import MOST_BYTES, MOST_FINDINGS, write_report
+
+_LEAST, _PIECE = 1000, 50  # bytes of a finding in the page, and of each of its pieces
 
 
 class ReportFile:
@@ -30,6 +33,7 @@ class ReportFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._findings: list[Finding] = []
+        self._size = 0
 
     @classmethod
     def checked(cls, name: str) -> Self:
@@ -44,16 +48,18 @@ class ReportFile:
         try:
             if path.exists() and not path.is_file():
                 raise UsageError(f"{name}: is no regular file; name another")
-            with LocalStorage().writing(f"{path}.check", beside=str(path.parent)):
+            probe = path.parent / f".{token_hex(16)}"
+            with LocalStorage().writing(str(probe), beside=str(path.parent)):
                 pass
-            Path(f"{path}.check").unlink()
+            probe.unlink()
         except (OSError, ValueError) as error:
             raise UsageError(f"{name}: cannot be written: {reason_of(error)}") from error
         return cls(path)
 
     def add(self, finding: Finding) -> None:
-        """Hold a finding, the next of its list, if there is room."""
-        if len(self._findings) < MOST_FINDINGS:
+        """Hold a finding, the next of its list, if there is room for it and was for all before."""
+        self._size += _LEAST + len(finding.concept) + _PIECE * len(finding.token_ids)
+        if len(self._findings) < MOST_FINDINGS and self._size <= MOST_BYTES:
             self._findings.append(finding)
 
     def write(self, summary: Summary, terms: Mapping[str, Any], vocabulary: Vocabulary) -> None:
