@@ -318,7 +318,7 @@ def test_any_texts_are_audited(emoji: Auditor, everywhere: Auditor, texts: Seque
                 assert number is None or np.isfinite(number)
 
 
-# Expressions that apply a direction, and tokens of the region.
+# Expressions that apply a direction, and what is in quotes.
 
 
 @pytest.mark.parametrize("text", ["sea", "sea + queen", FIRST_NAME, "unicorn", FIRST])
@@ -326,36 +326,6 @@ def test_what_an_expression_took_there_itself_is_not_taken_again(emoji: Auditor,
     plain = one(emoji, text)
     for taken in (f"emoji({text})", f"2*emoji({text})", f"unit(emoji({text}))"):
         assert replace(one(emoji, taken), concept=text) == plain
-
-
-def test_another_direction_is_a_part_of_the_concept(head: Head) -> None:
-    auditor = open_auditor(head, region="emoji", directions=GIVEN)
-    plain, other = one(auditor, "sea"), one(auditor, "mine(sea)")
-    assert [near.score for near in other.nearest] != [near.score for near in plain.nearest]
-    assert auditor.inside is not None
-    taken_D = auditor.composer.expression("mine(sea)").unit().vector_D
-    _, placed_1D = auditor.inside.carried(taken_D[None])
-    assert other.membership == auditor.inside.membership(placed_1D)[0]
-
-
-@pytest.mark.parametrize("region", ["emoji", "/^[^a-z]+$/"])
-def test_a_token_of_the_region_is_where_it_is(head: Head, region: str) -> None:
-    auditor = open_auditor(head, region=region)
-    inside = auditor.inside
-    assert inside is not None
-    id_ = head.vocabulary.id_of(FIRST)
-    vector_1D = auditor.composer.expression(FIRST).unit().vector_D[None]
-    for text in (FIRST, f"#{id_}", f'token("{FIRST}")', f'"{FIRST}"'):
-        found = one(auditor, text)
-        assert (reason(found), found.tokens) == (("single_token", "form"), (FIRST,))
-        assert (found.snap_id, found.gap_degrees) == (id_, pytest.approx(0, abs=1e-5))
-        assert found.membership == inside.membership(vector_1D)[0] > 0.05
-    # What is no name of it is taken along, and so is the name of another token.
-    for text in (f"2*{FIRST}", "king"):
-        found = one(auditor, text)
-        own_1D = auditor.composer.expression(text).unit().vector_D[None]
-        assert found.membership == inside.membership(inside.carried(own_1D)[1])[0]
-        assert found.gap_degrees != pytest.approx(0, abs=1)
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
@@ -428,12 +398,3 @@ def test_what_is_one_token_outside_the_region_is_not_several(head: Head) -> None
             assert reason(one(auditor, record)) == (verdict, None)
         several = one(auditor, Record("sea", forms=("kingly",)))
         assert several.verdict == ("multi_token" if least else "phantom")
-
-
-def test_emoji_have_names_only_where_emoji_are_asked_for(head: Head, everywhere: Auditor) -> None:
-    for options in ({"region": "/[^a-z]/"}, {"region": "emoji", "direction": "mine"}):
-        auditor = open_auditor(head, directions=GIVEN, **options)
-        for text in ("unicorn", [*named().values()][20].upper()):
-            found, plain = one(auditor, text), one(everywhere, text)
-            assert plain.form is not None
-            assert found.form == (plain.form if options["region"] == "emoji" else None)

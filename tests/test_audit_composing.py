@@ -127,7 +127,7 @@ def test_an_expression_is_composed_as_one(composer: Composer, text: str, terms: 
     ("text", "plain"),
     [
         ("mine(sea)", "sea"),
-        ("mine(sea cow)", "sea cow"),
+        ('mine("sea cow")', "sea cow"),
         ("mine(sea + cow)", "sea + cow"),
         ("mine(king - cow + queen)", "king - cow + queen"),
         ("2*mine(sea + cow)", "sea + cow"),

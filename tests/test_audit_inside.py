@@ -14,6 +14,7 @@ from unembed.errors import UsageError
 from unembed.geometry.audit import inside as module
 from unembed.geometry.audit.composing import Composed, compose_each
 from unembed.geometry.audit.inside import Inside, open_inside
+from unembed.geometry.audit.opening import open_auditor
 from unembed.geometry.audit.record import Record
 from unembed.geometry.concepts.compose import Composer, composer_of
 from unembed.geometry.concepts.estimators import category
@@ -252,3 +253,37 @@ def test_a_zero_row_is_a_guide_without_a_direction(tmp_path: Path) -> None:
     assert torch.isfinite(torch.from_numpy(inside.depths_G)).all()
     units_ND = units_of(composer, inside.region.ids_N)
     np.testing.assert_allclose(inside.depths_G, np.sort(own_depths(units_ND)), atol=1e-6)
+
+
+# As an auditor asks in it.
+
+
+def test_another_direction_is_a_part_of_the_concept(head: Head) -> None:
+    auditor = open_auditor(head, region="emoji", directions=OWN)
+    plain, other = auditor.audit([Record("sea"), Record("mine(sea)")])
+    assert [near.score for near in other.nearest] != [near.score for near in plain.nearest]
+    assert auditor.inside is not None
+    taken_D = auditor.composer.expression("mine(sea)").unit().vector_D
+    _, placed_1D = auditor.inside.carried(taken_D[None])
+    assert other.membership == auditor.inside.membership(placed_1D)[0]
+
+
+@pytest.mark.parametrize("region", ["emoji", "/^[^a-z]+$/"])
+def test_a_token_of_the_region_is_where_it_is(head: Head, region: str) -> None:
+    auditor = open_auditor(head, region=region)
+    inside = auditor.inside
+    assert inside is not None
+    token = next(iter(named()))
+    id_ = head.vocabulary.id_of(token)
+    vector_1D = auditor.composer.expression(token).unit().vector_D[None]
+    for text in (token, f"#{id_}", f'token("{token}")', f'"{token}"'):
+        (found,) = auditor.audit([Record(text)])
+        assert (found.verdict, found.by, found.tokens) == ("single_token", "form", (token,))
+        assert (found.snap_id, found.gap_degrees) == (id_, pytest.approx(0, abs=1e-5))
+        assert found.membership == inside.membership(vector_1D)[0] > 0.05
+    # What is no name of it is taken along, and so is the name of another token.
+    for text in (f"2*{token}", "king"):
+        (found,) = auditor.audit([Record(text)])
+        own_1D = auditor.composer.expression(text).unit().vector_D[None]
+        assert found.membership == inside.membership(inside.carried(own_1D)[1])[0]
+        assert found.gap_degrees != pytest.approx(0, abs=1)

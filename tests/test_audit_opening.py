@@ -263,6 +263,30 @@ def test_names_are_those_of_the_direction(head: Head) -> None:
     assert (found.by, found.form) == ("name", "🪗")
 
 
+@pytest.mark.parametrize(
+    ("options", "are_known"),
+    [
+        ({}, True),
+        ({"region": "emoji"}, True),
+        ({"region": "emoji", "direction": "mine"}, True),
+        ({"region": "/[^a-z]/", "direction": "emoji"}, True),
+        ({"region": "/[^a-z]/", "direction": "pictures"}, False),
+        ({"region": "/[^a-z]/"}, False),
+    ],
+    ids=str,
+)
+def test_emoji_have_names_only_where_emoji_are_asked_for(
+    head: Head, options: dict[str, Any], *, are_known: bool
+) -> None:
+    own = {"mine": PairSet("mine", "", PAIRS[:9])}
+    own["pictures"] = PairSet("pictures", "", learned_from="emoji")
+    text, name = [*named().items()][20]  # none of the names of "mine"
+    (found,) = open_auditor(head, directions=own, **options).audit([Record(name.upper())])
+    known = ("single_token", "name", text)
+    assert ((found.verdict, found.by, found.form) == known) == are_known
+    assert found.form == (text if are_known else None)
+
+
 # A spec.
 
 
@@ -311,7 +335,7 @@ def test_a_worker_finds_what_the_user_named(
     user.mkdir()
     write_named(user / "head")
     ids = find_region(head, "emoji").ids_N[:30]
-    (user / "some.txt").write_text("".join(f"#{id_}\n" for id_ in ids), encoding="utf-8")
+    (user / "some.txt").write_text("".join(f"{id_}\n" for id_ in ids), encoding="utf-8")
     monkeypatch.chdir(user)
     options: tuple[tuple[str, Any], ...] = (("region", "some.txt"), ("direction", "emoji"))
     driver = AuditorSpec("head", tokenizer="head/tokenizer.json", options=options)

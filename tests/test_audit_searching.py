@@ -298,3 +298,5 @@ def test_a_residual_too_long_for_a_softmax_is_refused(tmp_path: Path) -> None:
         head.nearest("king", residual_norm=1e6)
     with pytest.raises(UsageError, match="those of a softmax may come to 1e"):
         head.audit(["king"], residual_norm=1e6)
+    with pytest.raises(UsageError, match="those of a softmax may come to 1e"):
+        open_auditor(head, residual_norm=1e6)  # before any concept is looked at

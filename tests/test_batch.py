@@ -12,9 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
-from unembed import open_head
 from unembed.errors import UsageError
-from unembed.geometry.space import open_space
 from unembed.indexes import arithmetic as arithmetics
 from unembed.indexes import batch, bf16, exact, rounded, sweep
 from unembed.indexes.batch import Asked, nearest_by_each, nearest_each, ranks_each
@@ -392,28 +390,3 @@ def test_importing_it_loads_neither_torch_nor_numba() -> None:
     code = "import sys, unembed.indexes.batch; print({'torch', 'numba'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("source", ["demo", "demo-bytes"])
-@pytest.mark.parametrize("space", ["logit", "cosine", "causal"])
-def test_real_heads_answer_as_one_by_one(source: str, space: str) -> None:
-    head = open_head(source)
-    geometry = open_space(head, space)
-    rng = np.random.default_rng(8)
-    known_N = np.flatnonzero(head.vocabulary.known_V)
-    placed_Q3D = geometry.place(head.rows.decode(rng.choice(known_N, (100, 3)).ravel()))
-    placed_Q3D = placed_Q3D.reshape(100, 3, -1)
-    vectors_QD = placed_Q3D[:, 0] - placed_Q3D[:, 1] + placed_Q3D[:, 2]
-    vectors_QD[:10] = placed_Q3D[:10, 0]
-    measures = [geometry.measure(c_D, cosine=geometry.kind.unit) for c_D in vectors_QD]
-    given = {"lengths_V": head.norms_V, "among_N": known_N, "done": told}
-    found = nearest_each(head.rows, measures, 20, **given)
-    for measure, scores_K, ids_K in zip(measures, *found, strict=True):
-        (proposal,) = exact.propose(head.index, [measure], 20, among_N=known_N)
-        expected = exact.nearest(head.index, head.rows, measure, proposal, 20)
-        np.testing.assert_array_equal(ids_K, expected[1])
-        assert scores_K.tobytes() == expected[0].tobytes()
-    for at in (0, 19):
-        ranks_Q = ranks_each(head.rows, measures, found[1][:, at], **given)
-        assert ranks_Q.tolist() == [at + 1] * 100

@@ -37,6 +37,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     } | {
         *("__init__.py", "cli.py", "errors.py", "py.typed"),
         "geometry/concepts/directions.toml",
+        *(f"geometry/views/report.{kind}" for kind in ("css", "html", "js")),
     }
     assert package == {f"unembed/{name}" for name in tree}
     rest = [name for name in names if name not in package]
