@@ -13,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from unembed import Head, open_head
 from unembed.geometry.audit import presence as module
+from unembed.geometry.audit.forms import plain
 from unembed.geometry.audit.presence import (
     FEWEST_NAMES,
     Calibration,
@@ -232,7 +233,7 @@ def test_too_few_names_are_not_calibrated() -> None:
 @pytest.mark.parametrize("csls", [False, True])
 def test_a_head_is_calibrated_on_its_own_names(composer: Composer, *, csls: bool) -> None:
     sample, method = composer.directions.sample("emoji"), Method(estimator="procrustes", csls=csls)
-    found = open_calibration(composer, sample, method, name="emoji")
+    found, held_out = open_calibration(composer, sample, method, name="emoji")
     retrieval = retrieve_targets(composer, sample, method)
     scores_QC, twins_QC = retrieval.scores_QC, retrieval.twins_QC
     present, absent = [], []
@@ -242,6 +243,9 @@ def test_a_head_is_calibrated_on_its_own_names(composer: Composer, *, csls: bool
         absent.append(margin(others_C))
     wanted = calibrate(np.array(present), np.array(absent))
     assert found.names == len(named()) == len(scores_QC)
+    of_names = dict(zip([plain(pair.base) for pair in retrieval.names], present, strict=True))
+    assert held_out == pytest.approx(of_names, abs=1e-12)
+    assert {*held_out} == {*named().values()}
     assert (found.kind, found.curve) == (wanted.kind, wanted.curve)
     assert found.auroc is not None
     assert found.auroc > 0.75  # the emoji stand where a map takes their names
@@ -264,7 +268,7 @@ def test_the_twins_of_what_is_taken_away_are_too(
         return not_calibrated("so")
 
     monkeypatch.setattr(module, "calibrate", watched)
-    assert open_calibration(composer, sample, method, name="emoji").reason == "so"
+    assert open_calibration(composer, sample, method, name="emoji")[0].reason == "so"
     gone_QC = retrieval.twins_QC | np.eye(len(retrieval.names), dtype=bool)
     rows = list(zip(retrieval.scores_QC, gone_QC, strict=True))
     np.testing.assert_allclose(given[0], [margin(scores_C) for scores_C, _ in rows])
@@ -279,14 +283,14 @@ def margin(scores_C: Margins) -> float:
 
 def test_margins_are_kept(composer: Composer, monkeypatch: pytest.MonkeyPatch) -> None:
     sample, method = composer.directions.sample("emoji"), Method(estimator="procrustes", csls=True)
-    first = open_calibration(composer, sample, method, name="emoji")
+    first, held_out = open_calibration(composer, sample, method, name="emoji")
 
     def never(*given: object, **options: object) -> None:
         raise AssertionError("asked again")
 
     monkeypatch.setattr(module, "retrieve_targets", never)
-    again = open_calibration(composer, sample, method, name="emoji")
-    assert again.to_dict() == first.to_dict()
+    again, held_out_again = open_calibration(composer, sample, method, name="emoji")
+    assert (again.to_dict(), held_out_again) == (first.to_dict(), held_out)
     np.testing.assert_array_equal(again.values_K, first.values_K)
     with pytest.raises(AssertionError, match="asked again"):  # another method, other margins
         open_calibration(composer, sample, Method(estimator="offset", csls=True), name="emoji")
@@ -296,8 +300,8 @@ def test_a_head_of_few_names_says_so(tmp_path: Path) -> None:
     for count in (FEWEST_NAMES - 1, FEWEST_NAMES):
         composer = composer_of(open_head(write_named(tmp_path / str(count), count=count)))
         sample = composer.directions.sample("emoji")
-        found = open_calibration(composer, sample, Method(), name="emoji")
-        assert (found.kind is None) == (count < FEWEST_NAMES)
+        found, held_out = open_calibration(composer, sample, Method(), name="emoji")
+        assert (found.kind is None) == (not held_out) == (count < FEWEST_NAMES)
     assert found.names == FEWEST_NAMES
 
 
@@ -311,7 +315,12 @@ def asked(count: int = 30, hubness: float = 0.0) -> tuple[Presence, Calibration]
     calibration = calibrate(*drawn(1.0))
     hubness_C = hubness * random.uniform(-1, 1, count)
     cosines = 2.0 if hubness else 1.0
-    return Presence(targets_CD.astype(np.float32), hubness_C, cosines, calibration), calibration
+    float32_CD, held_out = targets_CD.astype(np.float32), {"sea horse": 0.75}
+    return Presence(float32_CD, hubness_C, cosines, calibration, held_out), calibration
+
+
+def unnamed(presence: Presence, vectors_BD: Margins, terms: dict[int, Margins]) -> Margins:
+    return presence(vectors_BD, terms, [None] * len(vectors_BD))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 30])
@@ -323,9 +332,9 @@ def test_a_probability_is_that_of_the_margin(count: int, hubness: float) -> None
     for vector_D in moved_BD:
         cosines_C = presence.targets_CD.astype(np.float64) @ vector_D / np.linalg.norm(vector_D)
         wanted.append(margin(presence.cosines * cosines_C - presence.hubness_C))
-    found_B = presence(moved_BD, {})
+    found_B = unnamed(presence, moved_BD, {})
     np.testing.assert_allclose(found_B, calibration(np.array(wanted)), atol=1e-5)
-    alone_B = [presence(vector_D[None], {})[0] for vector_D in 3 * moved_BD]
+    alone_B = [unnamed(presence, vector_D[None], {})[0] for vector_D in 3 * moved_BD]
     np.testing.assert_allclose(found_B, alone_B, atol=1e-5)
 
 
@@ -345,24 +354,49 @@ def test_the_token_of_a_term_is_not_that_of_the_sum(hubness: float) -> None:
     counted_C = of_sum_C[of_terms_C < of_sum_C]
     assert 0 < len(counted_C) < 30
     assert not {of_sum_C[3], of_sum_C[7]} & set(counted_C.tolist())
-    with_terms, without = presence(np.array([sum_D, other_D]), {0: terms_TD})
+    with_terms, without = unnamed(presence, np.array([sum_D, other_D]), {0: terms_TD})
     assert with_terms == pytest.approx(calibration(np.array([margin(counted_C)]))[0], abs=1e-5)
-    assert without == pytest.approx(presence(other_D[None], {})[0], abs=1e-6)
-    assert with_terms != pytest.approx(presence(sum_D[None], {})[0], abs=1e-3)
-    turned_B = presence(np.array([other_D, sum_D]), {1: terms_TD})
+    assert without == pytest.approx(unnamed(presence, other_D[None], {})[0], abs=1e-6)
+    assert with_terms != pytest.approx(unnamed(presence, sum_D[None], {})[0], abs=1e-3)
+    turned_B = unnamed(presence, np.array([other_D, sum_D]), {1: terms_TD})
     np.testing.assert_allclose(turned_B, [without, with_terms], atol=1e-6)
 
 
-def test_a_sum_that_is_one_of_its_terms_has_no_token_of_its_own() -> None:
+def test_a_sum_of_nothing_but_its_terms_tokens_has_none_of_its_own() -> None:
+    presence, calibration = asked(2)
+    terms_TD = presence.targets_CD.astype(np.float64)
+    assert unnamed(presence, terms_TD.sum(axis=0)[None], {0: terms_TD}) == calibration(np.zeros(1))
+
+
+@pytest.mark.parametrize("lengths", [[1], [1, 1], [2, 0.5, 1]])
+def test_a_sum_of_one_thing_is_that_thing(lengths: list[float]) -> None:
+    presence, _ = asked()
+    one_1D = presence.targets_CD[:1].astype(np.float64)
+    terms_TD = np.array(lengths)[:, None] * one_1D
+    assert unnamed(presence, one_1D, {0: terms_TD}) == unnamed(presence, one_1D, {})
+    # Beside another it counts once.
+    other_1D = presence.targets_CD[1:2].astype(np.float64)
+    once, both = (
+        unnamed(presence, one_1D + other_1D, {0: np.concatenate([each_TD, other_1D])})
+        for each_TD in (one_1D, terms_TD)
+    )
+    np.testing.assert_allclose(both, once, atol=1e-12)
+
+
+def test_a_name_that_was_learned_from_gets_what_was_held_out() -> None:
     presence, calibration = asked()
-    sum_1D = presence.targets_CD[:1].astype(np.float64)
-    assert presence(sum_1D, {0: sum_1D}) == calibration(np.zeros(1))
+    vectors_BD = np.random.default_rng(1).standard_normal((5, 8))
+    plain_B = unnamed(presence, vectors_BD, {})
+    found_B = presence(vectors_BD, {}, ["Sea  HORSE", None, "sea", "seahorse", "sea horse"])
+    of_name = calibration(np.array([0.75]))[0]
+    assert of_name not in plain_B
+    assert found_B.tolist() == [of_name, *plain_B[1:4], of_name]
 
 
 def test_a_presence_rises_with_what_stands_out() -> None:
     presence, _ = asked()
     own_D, none_D = presence.targets_CD[4].astype(np.float64), presence.targets_CD.mean(axis=0)
     shares_B1 = np.linspace(0, 1, 9)[:, None]
-    chances_B = presence(shares_B1 * own_D + (1 - shares_B1) * none_D, {})
+    chances_B = unnamed(presence, shares_B1 * own_D + (1 - shares_B1) * none_D, {})
     assert (np.diff(chances_B) > -1e-3).all()
     assert chances_B[-1] > chances_B[0] + 0.05

@@ -48,7 +48,7 @@ class Inside:
     >>> head = unembed.open_head("demo")
     >>> composer = composer_of(head)
     >>> inside = open_inside(composer, find_region(head, "emoji"), direction="emoji")
-    >>> names = [composer.expression(name).vector_D for name in ("sea + horse", "of")]
+    >>> names = [composer.expression(name).vector_D for name in ("sea + horse", "the")]
     >>> _, placed_BD = inside.carried(np.array(names))
     >>> deep, shallow = inside.membership(placed_BD)
     >>> bool(deep > 0.05 > shallow)
