@@ -81,9 +81,9 @@ def test_an_empty_list_is_an_empty_output(tmp_path: Path) -> None:
 def test_chunks_are_short_where_texts_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     long = Record("x" * LONGEST, forms=("y" * LONGEST,), expected="z" * LONGEST)
-    sizes = [len(chunk.records) for chunk in shards.chunks_of([long] * 100 + records_of(5000))]
-    assert sizes == [70, 4096, 934]
-    assert sum(sizes) == 5100
+    sizes = [len(chunk.records) for chunk in shards.chunks_of([long] * 1000 + records_of(5000))]
+    assert sizes == [700, 4096, 1204]
+    assert sum(sizes) == 6000
 
 
 def test_a_stopped_run_is_gone_on_with(tmp_path: Path, undisturbed: bytes) -> None:
@@ -160,7 +160,8 @@ def test_a_shard_at_another_place_is_not_taken(
     moved.rename(directory / moved.name.replace("00000001", "00000003"))
     auditor = Fake()
     assert run(auditor, RECORDS, output, resume=True).resumed == 40
-    assert caplog.text == ""  # the right one lay beside it
+    assert "chunk 3" not in caplog.text
+    assert "00000003" not in caplog.text
     assert Path(output).read_bytes() == undisturbed
 
 
@@ -262,10 +263,19 @@ def test_a_disk_that_is_full_at_the_end_loses_nothing(
     assert Path(output).read_bytes() == undisturbed
 
 
-def test_an_error_before_anything_is_kept_leaves_nothing(tmp_path: Path) -> None:
+def test_an_error_before_any_record_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^list\.csv: damaged$"):
-        run(Fake(), stopping(5, UsageError("list.csv: damaged")), f"{tmp_path}/found.csv")
+        run(Fake(), stopping(0, UsageError("list.csv: damaged")), f"{tmp_path}/found.csv")
     assert names(tmp_path) == []
+
+
+def test_what_was_read_before_damage_is_kept(tmp_path: Path, undisturbed: bytes) -> None:
+    output, auditor = f"{tmp_path}/found.parquet", Fake()
+    with pytest.raises(UsageError, match=r"^list\.csv: damaged; what was found is kept in "):
+        run(auditor, stopping(5, UsageError("list.csv: damaged")), output)
+    assert auditor.audited == [5]
+    assert run(Fake(), RECORDS, output, resume=True).records == len(RECORDS)
+    assert Path(output).read_bytes() == undisturbed
 
 
 def test_an_interrupt_passes_and_keeps_what_there_is(tmp_path: Path, undisturbed: bytes) -> None:

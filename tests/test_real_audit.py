@@ -93,7 +93,7 @@ def test_an_emoji_by_its_name_is_a_single_token(emoji: Auditor, concept: str, fo
     found = one(emoji, concept)
     assert (found.verdict, found.by, found.tokens) == ("single_token", "name", (form,))
     assert found.p_token is not None
-    assert found.p_token > 0.5
+    assert found.p_token > 0.45  # by maps that have not seen the name
     assert form in {near.text for near in found.nearest[:2]}
 
 

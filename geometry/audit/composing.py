@@ -121,9 +121,9 @@ def _without(node: Node, direction: str) -> Node:
     while True:
         if isinstance(inner, Sum) and len(inner.terms) == 1 and inner.terms[0][0] > 0:
             inner = inner.terms[0][1]
-        elif isinstance(inner, Call) and inner.function in {"unit", direction}:
-            (argument,) = inner.arguments
-            if isinstance(argument, NodePair):
+        elif isinstance(inner, Call) and inner.function in {"mean", "unit", direction}:
+            argument = inner.arguments[0]
+            if len(inner.arguments) > 1 or isinstance(argument, NodePair):
                 return node
             if inner.function == direction:
                 return argument

@@ -107,7 +107,7 @@ class Forms:
     def _known(self, id_: int, by: str) -> Known:
         """Give a token with the text that it writes, or as the vocabulary spells a fragment."""
         text = self.vocabulary.text(id_) or self.vocabulary.token(id_)
-        return Known(text.removeprefix(" "), id_, by)
+        return Known(text.removeprefix(" ") or text, id_, by)
 
     def _expected(self, text: str) -> int | None:
         """Give the token that is expected, or None where the text is none."""

@@ -167,8 +167,8 @@ class Presence:
         """
         scores_BC = self._scores(moved_BD)
         for place, terms_TD in terms.items():
-            apart_TD = _apart(terms_TD)
-            if len(apart_TD) > 1:
+            apart_TD = _apart(terms_TD, moved_BD[place])
+            if len(apart_TD):
                 of_terms_C = self._scores(apart_TD).max(axis=0)
                 scores_BC[place, of_terms_C >= scores_BC[place]] = -np.inf
         margins_B = margins_of(scores_BC)
@@ -183,11 +183,10 @@ class Presence:
         return self.cosines * (units_ND @ self.targets_CD.T).astype(np.float64) - self.hubness_C
 
 
-def _apart(terms_TD: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Leave out of some terms those that point where one before them does."""
-    units_TD = terms_TD / norm(terms_TD)[:, None]
-    alike_TT = np.triu(units_TD @ units_TD.T > 1 - _ALIKE, k=1)
-    return terms_TD[~alike_TT.any(axis=0)]
+def _apart(terms_TD: NDArray[np.float64], sum_D: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Leave out the terms that point where their sum does, as in ``horse + horse``."""
+    cosines_T = (terms_TD @ sum_D) / (norm(terms_TD) * norm(sum_D))
+    return terms_TD[cosines_T < 1 - _ALIKE]
 
 
 def open_calibration(
