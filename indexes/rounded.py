@@ -34,7 +34,7 @@ class Rounded:
     queries : Any
         For `Products.multiply`.
     numbers_Q5 : ndarray of float64
-        See `sift.Screen`.
+        See `scoring.Judging`.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Products(Protocol):
     unit : float
         What the rounding of a product takes at most, for each unit of it.
     margins_3N : ndarray of float64
-        The scale, error and size of each searched row, once its block was given; see `sift.Screen`.
+        The scale, error and size of each searched row, once its block was given; see `scoring.Judging`.
     rows_at_once : int
         How many rows are best multiplied by a thread at once.
 
@@ -148,7 +148,7 @@ def float_numbers(
     Returns
     -------
     ndarray of float64
-        Shape (Q, 5), see `sift.Screen`.
+        Shape (Q, 5), see `scoring.Judging`.
 
     Examples
     --------
