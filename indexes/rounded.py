@@ -56,7 +56,8 @@ class Products(Protocol):
     unit : float
         What the rounding of a product takes at most, for each unit of it.
     margins_3N : ndarray of float64
-        The scale, error and size of each searched row, once its block was given; see `scoring.Judging`.
+        The scale, error and size of each searched row, once its block was given; see
+        `scoring.Judging`.
     rows_at_once : int
         How many rows are best multiplied by a thread at once.
 
