@@ -10,6 +10,7 @@ import click
 from .options import composes, console_of, opens_a_head, show
 
 if TYPE_CHECKING:
+    from ..geometry.audit.auditor import Auditor
     from ..geometry.audit.finding import Finding
     from ..geometry.audit.opening import AuditorSpec
     from ..geometry.audit.record import Record
@@ -170,27 +171,21 @@ def _print(
 ) -> None:
     """Audit and print a line a record, and what they come to."""
     from ..geometry.audit.run import findings_in_chunks
-    from ..geometry.audit.summary import Tally
-    from ..geometry.views.audit_table import audit_table, summary_table
+    from ..geometry.views.audit_table import audit_table
 
-    auditor, tally = spec.open(progress=bars), Tally()
+    auditor, console = spec.open(progress=bars), console_of()
+    counted = _Counted(auditor, report)
 
     def told() -> "Iterator[Finding]":
         for findings in findings_in_chunks(auditor, records, progress=bars):
             for finding in findings:
-                tally.add(finding)
-                if report is not None:
-                    report.add(finding)
+                counted.add(finding)
                 yield finding
 
-    console = console_of()
     for lines in audit_table(told(), auditor.vocabulary, width=console.width):
         console.print(lines, crop=False)
-    summary = tally.summary(auditor.terms)
     console.print()
-    console.print(summary_table(summary), crop=False)
-    if report is not None:
-        report.write(summary, auditor.terms, auditor.vocabulary)
+    counted.show()
 
 
 def _write(
@@ -206,8 +201,6 @@ def _write(
     """Audit into a file, and print what the findings come to."""
     from ..geometry.audit.cluster import Cluster
     from ..geometry.audit.run import check_output, run
-    from ..geometry.audit.summary import Tally
-    from ..geometry.views.audit_table import summary_table
 
     # Workers may stand in another directory.
     elsewhere = replace(spec, directory=str(Path.cwd()))
@@ -215,15 +208,33 @@ def _write(
     if workers is not None:
         workers.check()
     check_output(output, resume=resume)
-    auditor, tally = spec.open(progress=bars), Tally()
+    auditor = spec.open(progress=bars)
+    counted = _Counted(auditor, report)
+    run(auditor, records, output, resume=resume, cluster=workers, each=counted.add, progress=bars)
+    counted.show()
 
-    def each(finding: "Finding") -> None:
-        tally.add(finding)
-        if report is not None:
-            report.add(finding)
 
-    run(auditor, records, output, resume=resume, cluster=workers, each=each, progress=bars)
-    summary = tally.summary(auditor.terms)
-    show(summary_table(summary))
-    if report is not None:
-        report.write(summary, auditor.terms, auditor.vocabulary)
+class _Counted:
+    """What the findings of an audit come to, and the report of them, if one is wanted."""
+
+    def __init__(self, auditor: "Auditor", report: "ReportFile | None") -> None:
+        from ..geometry.audit.summary import Tally
+
+        self._auditor = auditor
+        self._report = report
+        self._tally = Tally()
+
+    def add(self, finding: "Finding") -> None:
+        """Count a finding, the next of its list."""
+        self._tally.add(finding)
+        if self._report is not None:
+            self._report.add(finding)
+
+    def show(self) -> None:
+        """Print the summary, and write the report."""
+        from ..geometry.views.audit_table import summary_table
+
+        summary = self._tally.summary(self._auditor.terms)
+        show(summary_table(summary))
+        if self._report is not None:
+            self._report.write(summary, self._auditor.terms, self._auditor.vocabulary)

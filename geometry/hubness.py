@@ -12,6 +12,7 @@ from .concepts.estimators import Fit
 from .heads.unembedding import Unembedding
 from .region import find_region
 from .space import Space
+from .tokens.kinds import KINDS
 
 # N rows of width D; M words; K nearest; B rows of a block.
 
@@ -20,6 +21,18 @@ _WORDS = 20_000  # the first, the frequent ones: more tell no better and take lo
 _BLOCK = 512  # rows
 _STACK = 50  # words, of which the nearest comes first
 _ROUNDING = 1e-3  # a cosine in float32 may be above 1 by far less
+
+
+def has_words(head: Unembedding) -> bool:
+    """Tell whether a head has the words that hubness is measured by.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> has_words(unembed.open_head("demo-bytes"))
+    True
+    """
+    return bool(np.any(head.vocabulary.kinds_V == KINDS.index("whole-word")))
 
 
 def hubness(

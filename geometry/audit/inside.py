@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...indexes.progress import step_of
 from ..concepts.compose import Composer
 from ..concepts.estimators import Fit, category
 from ..concepts.pairs import FEWEST
-from ..hubness import unit_rows
+from ..hubness import hubness_of, mean_cosine, unit_rows
 from ..region import Region, holds
 from ..space import Space
 from .composing import Composed
 
 # N rows of a region, G of them guides; B concepts; vectors of width D.
 
-NEAREST = 10  # rows of a region that a place in it is judged by, as hubness is
 _GUIDES = 4096  # of a large region are drawn
 
 
@@ -99,9 +99,7 @@ class Inside:
         ndarray of float64
             Shape (B,), from 0 to 1.
         """
-        lengths_B1 = np.sqrt(np.einsum("bd,bd->b", placed_BD, placed_BD))[:, None]
-        units_BD = (placed_BD / np.where(lengths_B1 > 0, lengths_B1, 1.0)).astype(np.float32)
-        depths_B = _depths(units_BD @ self.guides_GD.T)
+        depths_B = mean_cosine(placed_BD, self.guides_GD)
         return np.searchsorted(self.depths_G, depths_B, side="right") / len(self.depths_G)
 
 
@@ -148,19 +146,5 @@ def open_inside(composer: Composer, region: Region, *, direction: str | None) ->
         learned = category(targets_GD, targets_GD, np.full(drawn, 1 / drawn))
         digest = hashlib.sha256(region.ids_N.tobytes()).hexdigest()
         fit = replace(learned, key=repr((space.key, "region", digest)))
-    return Inside(region, space, direction, fit, guides_GD, _own_depths(guides_GD))
-
-
-def _own_depths(guides_GD: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give how deep each guide lies among the others, ascending."""
-    cosines_GG = guides_GD @ guides_GD.T
-    np.fill_diagonal(cosines_GG, -np.inf)
-    return np.sort(_depths(cosines_GG, others=len(guides_GD) - 1))
-
-
-def _depths(cosines_BG: NDArray[np.float32], *, others: int | None = None) -> NDArray[np.float64]:
-    """Give the mean of the ten largest cosines, or of all others where there are fewer."""
-    k = min(NEAREST, cosines_BG.shape[1] if others is None else others)
-    nearest_BK = -np.sort(-np.partition(cosines_BG, -k, axis=1)[:, -k:], axis=1)
-    depths_B: NDArray[np.float64] = nearest_BK.astype(np.float64).mean(axis=1)
-    return depths_B
+    depths_G = hubness_of(space, head.rows, ids_G, guides_GD, words_M=ids_G, done=step_of(None, ""))
+    return Inside(region, space, direction, fit, guides_GD, np.sort(depths_G))

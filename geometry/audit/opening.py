@@ -4,6 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Unpack
@@ -19,11 +20,10 @@ from ..concepts.compose import Composer, Composition, composer_of
 from ..concepts.pairs import EMOJI, Pair
 from ..demos.demo import DEMOS
 from ..heads.unembedding import Unembedding
-from ..hubness import hubness, unit_rows
+from ..hubness import has_words, hubness, unit_rows
 from ..method import Method
 from ..region import Region, find_region
 from ..sampler import check_products
-from ..tokens.kinds import KINDS
 from .auditor import Auditor
 from .forms import Forms, written_for
 from .inside import Inside, open_inside
@@ -87,7 +87,7 @@ def open_auditor(
     if direction is None and found.name is not None:
         direction = default_direction(found.name, ())
     inside = open_inside(composer, found, direction=direction)
-    return _Within(composer, settings, inside, direction, composition.get("progress")).auditor()
+    return _Within(composer, settings, inside, composition.get("progress")).auditor()
 
 
 def default_direction(region: str | None, lists: Sequence[str]) -> str | None:
@@ -129,13 +129,12 @@ class _Within:
     composer: Composer
     settings: Settings
     inside: Inside
-    direction: str | None
     progress: Progress | None
 
     def auditor(self) -> Auditor:
         """Learn what is to be known."""
         head, region = self.composer.head, self.inside.region
-        csls = bool(np.any(head.vocabulary.kinds_V == KINDS.index("whole-word")))
+        csls = has_words(head)
         score = "csls" if csls else "cosine"
         hubness_V = np.zeros(head.rows.count)
         if csls:
@@ -148,7 +147,7 @@ class _Within:
             "region": region.name,
             "region_tokens": len(region.ids_N),
             "region_digest": hashlib.sha256(region.ids_N.tobytes()).hexdigest(),
-            "direction": self.direction,
+            "direction": self.inside.direction,
             "direction_estimator": self._estimator,
             "calibration": calibration.to_dict(),
         }
@@ -170,43 +169,45 @@ class _Within:
     @property
     def _language(self) -> str | None:
         """In which emoji are named, where emoji are asked for."""
-        name, own = self.direction or "", self.composer.directions.given
+        name, own = self.inside.direction or "", self.composer.directions.given
         if name.startswith(f"{EMOJI}_") and name not in own:
             return name.removeprefix(f"{EMOJI}_")
         return "en" if EMOJI in {name, self.inside.region.name} else None
 
-    @property
+    @cached_property
     def _pairs(self) -> Sequence[Pair]:
         """The names that the direction is learned from."""
         return (
-            () if self.direction is None else self.composer.directions.pairs(self.direction).pairs
+            ()
+            if self.inside.direction is None
+            else self.composer.directions.pairs(self.inside.direction).pairs
         )
 
     @property
     def _estimator(self) -> str:
         """How the direction is learned."""
-        if self.direction is None:
+        if self.inside.direction is None:
             return "category"
-        return self.composer.directions.estimator_of(self.direction)
+        return self.composer.directions.estimator_of(self.inside.direction)
 
     def _presence(
         self, hubness_V: NDArray[np.float64], *, csls: bool
     ) -> tuple[Presence | None, Calibration]:
         """Calibrate on the names of the direction, where it has any."""
-        if self.direction is None or not self._pairs:
+        if self.inside.direction is None or not self._pairs:
             return None, not_calibrated("no names are known of the tokens of this region")
         head, space = self.composer.head, self.composer.space
-        sample = self.composer.directions.sample(self.direction)
+        sample = self.composer.directions.sample(self.inside.direction)
         ids_C = np.intersect1d(sample.target_ids_N, self.inside.region.ids_N)
         if not len(ids_C):
             return None, not_calibrated(
-                f"no target of the direction {self.direction!r} is in the region"
+                f"no target of the direction {self.inside.direction!r} is in the region"
             )
         calibration, held_out = open_calibration(
             self.composer,
             sample,
             Method(self.composer.pieces, self._estimator, csls),
-            name=self.direction,
+            name=self.inside.direction,
             progress=self.progress,
         )
         if calibration.kind is None:

@@ -15,9 +15,8 @@ from ..concepts.estimators import Fit
 from ..concepts.pairs import FEWEST, Pair, emoji_pairs
 from ..concepts.phrase import split_words
 from ..heads.unembedding import Unembedding
-from ..hubness import mean_cosine, reference_words
+from ..hubness import has_words, mean_cosine, reference_words
 from ..method import Method
-from ..tokens.kinds import KINDS
 from .bootstrap import (
     auroc,
     auroc_interval,
@@ -164,7 +163,7 @@ def retrieve(
     >>> len(retrieve(unembed.open_head("demo-bytes"), "cosine", Method(csls=True)).names)
     4
     """
-    if method.csls and not np.any(head.vocabulary.kinds_V == KINDS.index("whole-word")):
+    if method.csls and not has_words(head):
         return None
     composer = composer_of(head, space=space, pieces=method.pieces)
     pairs = emoji_pairs(head.vocabulary)
