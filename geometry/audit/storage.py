@@ -78,20 +78,47 @@ def storage_of(output: str) -> tuple[Storage, str]:
         raise UsageError(f"{output!r}: a path has no NUL character")
     if "://" not in output:
         return LocalStorage(), str(Path(output).absolute())
-    if "::" in output:
-        raise UsageError(f"{output}: chains of storages (::) are not written; name one")
-    try:
+    with reaching(output, "written"):
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
         driver, path = url_to_fs(output)
+    return RemoteStorage(driver), str(path)
+
+
+@contextmanager
+def reaching(address: str, done: str) -> Iterator[None]:
+    """Turn what a driver of remote storage raises, which may be anything, into our error.
+
+    Parameters
+    ----------
+    address : str
+        ``protocol://…``.
+    done : str
+        What is done there: ``read`` or ``written``.
+
+    Raises
+    ------
+    UsageError
+        It is a chain of storages, a library is not installed, or the driver failed.
+
+    Examples
+    --------
+    >>> with reaching("a::b://c", "read"):
+    ...     pass
+    Traceback (most recent call last):
+    unembed.errors.UsageError: a::b://c: chains of storages (::) are not read; name one
+    """
+    if "::" in address:
+        raise UsageError(f"{address}: chains of storages (::) are not {done}; name one")
+    try:
+        yield
     except ImportError as error:
-        protocol = output.partition("://")[0]
+        protocol = address.partition("://")[0]
         raise UsageError(
-            f"{output}: {protocol}:// needs a library that is not installed: {error}"
+            f"{address}: {protocol}:// needs a library that is not installed: {error}"
         ) from error
     except Exception as error:
-        raise UsageError(f"{output}: cannot be written: {reason_of(error)}") from error
-    return RemoteStorage(driver), str(path)
+        raise UsageError(f"{address}: cannot be {done}: {reason_of(error)}") from error
 
 
 def reason_of(error: BaseException) -> str:

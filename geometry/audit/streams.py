@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from ...errors import UnembedError, UsageError
 from ...indexes.tensors import is_file
-from .storage import reason_of
+from .storage import reaching, reason_of
 
 STDIN = "-"
 _BLOCK = 1 << 16  # bytes that are read at once
@@ -181,10 +181,7 @@ def _local(source: str, stack: ExitStack) -> Stream:
 
 def _remote(source: str, stack: ExitStack) -> Stream:
     """Open a file of remote storage, whose driver may raise anything."""
-    if "::" in source:
-        raise UsageError(f"{source}: chains of storages (::) are not read; name one")
-    protocol = source.partition("://")[0]
-    try:
+    with reaching(source, "read"):
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
         storage, path = url_to_fs(source)
@@ -193,12 +190,6 @@ def _remote(source: str, stack: ExitStack) -> Stream:
         is_seekable = raw.seekable()
         if is_seekable:
             raw.seek(0)
-    except ImportError as error:
-        raise UsageError(
-            f"{source}: {protocol}:// needs a library that is not installed: {error}"
-        ) from error
-    except Exception as error:
-        raise UsageError(f"{source}: cannot be read: {reason_of(error)}") from error
     if not is_seekable:
         raw = io.BufferedReader(_Rest(start, raw), _BLOCK)
     return Stream(source, raw, start, (Exception,), is_seekable=is_seekable)
