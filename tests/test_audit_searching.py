@@ -136,7 +136,7 @@ def test_in_a_region_the_nearest_are_those_of_the_same_question(
 ) -> None:
     if score == "cosine":  # as on a head without words
         kinds = (*["x"] * 99, "whole-word")
-        monkeypatch.setattr("unembed.geometry.audit.opening.KINDS", kinds)
+        monkeypatch.setattr("unembed.geometry.hubness.KINDS", kinds)
     options: Any = {"space": space, "region": "emoji", "top": 6}
     auditor = open_auditor(head, **options)
     assert auditor.terms["score"] == score
@@ -191,7 +191,7 @@ def test_a_region_without_a_direction_is_searched_from_its_category(head: Head) 
 def test_a_token_of_the_region_is_searched_from_where_it_is(
     head: Head, space: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unembed.geometry.audit.opening.KINDS", (*["x"] * 99, "whole-word"))
+    monkeypatch.setattr("unembed.geometry.hubness.KINDS", (*["x"] * 99, "whole-word"))
     options: Any = {"space": space, "region": "emoji", "top": 6}
     for text, finding in zip(named(), audited(head, [*named()], **options), strict=True):
         answer = head.nearest(text, score="cosine", **options)
