@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import unembed
 from sklearn.metrics import roc_auc_score
-from unembed.geometry.audit.record import Record
+from unembed.geometry.records.record import Record
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 

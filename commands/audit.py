@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..geometry.audit.auditor import Auditor
     from ..geometry.audit.finding import Finding
     from ..geometry.audit.opening import AuditorSpec
-    from ..geometry.audit.record import Record
+    from ..geometry.records.record import Record
     from ..geometry.views.bars import Bars
     from ..geometry.views.report_file import ReportFile
 
@@ -128,7 +128,7 @@ def audit(
     if output is None and (resume or cluster is not None):
         raise click.UsageError("--resume and --cluster take a FILE: name it with -o")
     from ..geometry.audit.opening import AuditorSpec, default_direction
-    from ..geometry.audit.reading import read_all
+    from ..geometry.records.reading import read_all
     from ..geometry.views.bars import Bars
     from ..geometry.views.report_file import ReportFile
 
@@ -170,7 +170,7 @@ def _print(
     spec: "AuditorSpec", records: "Iterable[Record]", report: "ReportFile | None", bars: "Bars"
 ) -> None:
     """Audit and print a line a record, and what they come to."""
-    from ..geometry.audit.run import findings_in_chunks
+    from ..geometry.runs.run import findings_in_chunks
     from ..geometry.views.audit_table import audit_table
 
     auditor, console = spec.open(progress=bars), console_of()
@@ -199,8 +199,8 @@ def _write(
     cluster: str | None,
 ) -> None:
     """Audit into a file, and print what the findings come to."""
-    from ..geometry.audit.cluster import Cluster
-    from ..geometry.audit.run import check_output, run
+    from ..geometry.runs.cluster import Cluster
+    from ..geometry.runs.run import check_output, run
 
     # Workers may stand in another directory.
     elsewhere = replace(spec, directory=str(Path.cwd()))

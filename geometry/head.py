@@ -20,10 +20,10 @@ from .space import DEFAULT_SPACE
 
 if TYPE_CHECKING:
     from .audit.audit import Audit
-    from .audit.record import Record
     from .audit.settings import AuditOptions
     from .evaluation.directions import DirectionScore
     from .evaluation.evaluate import Evaluation
+    from .records.record import Record
 
 # Rows of width D.
 

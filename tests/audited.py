@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unembed.geometry.audit.finding import VERDICTS, Finding, NearToken
-from unembed.geometry.audit.record import Record
+from unembed.geometry.records.record import Record
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow.compute
 import pyarrow.parquet
 from audited import Fake, records_of
-from unembed.geometry.audit import shards
-from unembed.geometry.audit.run import run
+from unembed.geometry.records import chunks
+from unembed.geometry.runs.run import run
 
 CALLS = ("fsync", "mkdir", "replace", "rmdir", "unlink")
-shards.CHUNK = 10
+chunks.CHUNK = 10
 # What children would load each for themselves is loaded before they are made: pandas, by Arrow.
 pyarrow.array(["sea"])
 

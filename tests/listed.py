@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 from pyarrow.parquet import write_table
-from unembed.geometry.audit.reading import read_records
-from unembed.geometry.audit.record import Record
+from unembed.geometry.records.reading import read_records
+from unembed.geometry.records.record import Record
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,

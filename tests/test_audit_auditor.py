@@ -13,9 +13,9 @@ from unembed import Head, open_head
 from unembed.geometry.audit.auditor import Auditor
 from unembed.geometry.audit.finding import VERDICTS, Finding
 from unembed.geometry.audit.opening import open_auditor
-from unembed.geometry.audit.record import Record
 from unembed.geometry.audit.tables import table_of
 from unembed.geometry.concepts.pairs import Pair, PairSet
+from unembed.geometry.records.record import Record
 
 from .conftest import Make
 from .named import cache_in, named, write_named

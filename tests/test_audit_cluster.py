@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from unembed.errors import MissingExtraError, UsageError
-from unembed.geometry.audit.cluster import Cluster
+from unembed.geometry.runs.cluster import Cluster
 
 from .audited import Fake
 
@@ -21,12 +21,13 @@ DRIVE = """
 import sys
 from audited import Fake, records_of
 from unembed.errors import UnembedError
-from unembed.geometry.audit import shards
-from unembed.geometry.audit.cluster import Cluster
-from unembed.geometry.audit.run import run
+from unembed.geometry.records import chunks
+from unembed.geometry.runs import shards
+from unembed.geometry.runs.cluster import Cluster
+from unembed.geometry.runs.run import run
 
 output, address, head, gate = sys.argv[1:]
-shards.CHUNK = 25
+chunks.CHUNK = 25
 auditor = Fake(gate=gate)
 cluster = Cluster(address, Fake(head, gate=gate)) if address else None
 try:

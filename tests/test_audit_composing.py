@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unembed import Head, open_head
 from unembed.geometry.audit.composing import Composed, compose_each
-from unembed.geometry.audit.record import Record
 from unembed.geometry.concepts.compose import Composer, composer_of
 from unembed.geometry.concepts.grammar import quoted
 from unembed.geometry.concepts.pairs import Pair, PairSet
+from unembed.geometry.records.record import Record
 from unembed.geometry.space import SPACES
 
 from .conftest import FAMILIES, Make

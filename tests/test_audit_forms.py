@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from unembed.errors import UsageError
 from unembed.geometry.audit.forms import Forms, Known, written_for
-from unembed.geometry.audit.record import Record
 from unembed.geometry.concepts.pairs import Pair
+from unembed.geometry.records.record import Record
 from unembed.geometry.tokens.vocabulary import Vocabulary
 
 from .conftest import Make

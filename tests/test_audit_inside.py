@@ -15,10 +15,10 @@ from unembed.geometry.audit import inside as module
 from unembed.geometry.audit.composing import Composed, compose_each
 from unembed.geometry.audit.inside import Inside, open_inside
 from unembed.geometry.audit.opening import open_auditor
-from unembed.geometry.audit.record import Record
 from unembed.geometry.concepts.compose import Composer, composer_of
 from unembed.geometry.concepts.estimators import category
 from unembed.geometry.concepts.pairs import Pair, PairSet
+from unembed.geometry.records.record import Record
 from unembed.geometry.region import find_region
 from unembed.geometry.space import SPACES
 

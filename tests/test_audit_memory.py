@@ -11,7 +11,7 @@ from unembed.geometry.audit import audit as module
 from unembed.geometry.audit.audit import audit
 from unembed.geometry.audit.finding import Finding
 from unembed.geometry.audit.opening import open_auditor
-from unembed.geometry.audit.record import Record
+from unembed.geometry.records.record import Record
 
 from .conftest import HOSTILE
 from .named import cache_in, named, write_named
@@ -112,7 +112,7 @@ def test_a_long_list_is_audited_in_parts(head: Head, monkeypatch: pytest.MonkeyP
             sizes.append(len(chunk.records))
             yield chunk
 
-    monkeypatch.setattr("unembed.geometry.audit.shards.CHUNK", 10)
+    monkeypatch.setattr("unembed.geometry.records.chunks.CHUNK", 10)
     monkeypatch.setattr(module, "chunks_of", watched)
     parts = head.audit(iter(concepts), region="emoji")
     assert sizes == [10] * 6 + [4]

@@ -11,9 +11,9 @@ import pytest
 from unembed import Head, open_head
 from unembed.errors import CheckpointError, UsageError
 from unembed.geometry.audit.opening import AuditorSpec, default_direction, open_auditor
-from unembed.geometry.audit.record import Record
 from unembed.geometry.audit.settings import Settings
 from unembed.geometry.concepts.pairs import Pair, PairSet
+from unembed.geometry.records.record import Record
 from unembed.geometry.region import find_region
 
 from .conftest import Make

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from unembed.errors import UnembedError, UsageError
-from unembed.geometry.audit import shards
 from unembed.geometry.audit.finding import Finding
-from unembed.geometry.audit.record import LONGEST, Record
-from unembed.geometry.audit.run import Written, check_output, findings_in_chunks, run
-from unembed.geometry.audit.writing import ENDINGS
+from unembed.geometry.records import chunks
+from unembed.geometry.records.record import LONGEST, Record
+from unembed.geometry.runs import shards
+from unembed.geometry.runs.run import Written, check_output, findings_in_chunks, run
+from unembed.geometry.runs.writing import ENDINGS
 from unembed.geometry.views.bars import Bars
 
 from .audited import Fake, finding_of, records_of
@@ -28,7 +29,7 @@ RECORDS = records_of(105)
 
 @pytest.fixture(autouse=True)
 def _short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "CHUNK", 10)
+    monkeypatch.setattr(chunks, "CHUNK", 10)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_an_empty_list_is_an_empty_output(tmp_path: Path) -> None:
 def test_chunks_are_short_where_texts_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     long = Record("x" * LONGEST, forms=("y" * LONGEST,), expected="z" * LONGEST)
-    sizes = [len(chunk.records) for chunk in shards.chunks_of([long] * 1000 + records_of(5000))]
+    sizes = [len(chunk.records) for chunk in chunks.chunks_of([long] * 1000 + records_of(5000))]
     assert sizes == [700, 4096, 1204]
     assert sum(sizes) == 6000
 
@@ -314,7 +315,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from audited import Fake, records_of
-from unembed.geometry.audit.run import run
+from unembed.geometry.runs.run import run
 
 def records():
     yield from records_of(5)
@@ -417,7 +418,7 @@ def test_terms_that_json_cannot_hold_are_refused_before_the_work(tmp_path: Path)
 def test_memory_does_not_grow_with_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "CHUNK", 200)
+    monkeypatch.setattr(chunks, "CHUNK", 200)
 
     def peak(count: int) -> int:
         records = (Record(f"concept {i}", str(i)) for i in range(count))

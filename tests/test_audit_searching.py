@@ -16,9 +16,9 @@ from unembed.errors import UsageError
 from unembed.geometry.audit.composing import Composed, compose_each
 from unembed.geometry.audit.finding import Finding
 from unembed.geometry.audit.opening import open_auditor
-from unembed.geometry.audit.record import Record
 from unembed.geometry.audit.searching import Searching
 from unembed.geometry.concepts.concept import Concept
+from unembed.geometry.records.record import Record
 from unembed.geometry.space import SPACES, Space, open_space
 
 from .conftest import FAMILIES, Make

@@ -16,7 +16,7 @@ from pyarrow.parquet import ParquetFile
 from unembed.errors import UsageError
 from unembed.geometry.audit.finding import BY, VERDICTS, Finding, NearToken
 from unembed.geometry.audit.tables import arrow_schema, findings_of, rows_of, table_of
-from unembed.geometry.audit.writing import ENDINGS, meta_of, output_of, writing_to
+from unembed.geometry.runs.writing import ENDINGS, meta_of, output_of, writing_to
 
 from .audited import finding_of, records_of
 

@@ -347,7 +347,7 @@ def test_a_head_that_is_not_there_exits_with_1(run: Run, concepts: str) -> None:
 def test_an_output_that_is_not_finished_is_resumed_only_when_asked(
     run: Run, concepts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unembed.geometry.audit.shards.CHUNK", 4)
+    monkeypatch.setattr("unembed.geometry.records.chunks.CHUNK", 4)
     path, whole = tmp_path / "found.csv", tmp_path / "whole.csv"
     assert run("./head", concepts, "--region", "emoji", "-o", str(whole))[0] == 0
     audit, calls = Auditor.audit, []

@@ -5,9 +5,9 @@ import unicodedata
 import emoji
 import pytest
 from unembed.errors import UsageError
-from unembed.geometry.audit.lists import built_in_list
-from unembed.geometry.audit.reading import read_all, read_records
-from unembed.geometry.audit.record import Record
+from unembed.geometry.records.lists import built_in_list
+from unembed.geometry.records.reading import read_all, read_records
+from unembed.geometry.records.record import Record
 
 
 def test_all_emoji_by_their_english_names() -> None:

@@ -11,8 +11,8 @@ import fsspec
 import pyarrow as pa
 import pytest
 from unembed.errors import UsageError
-from unembed.geometry.audit.reading import concepts_of, read_all, read_records
-from unembed.geometry.audit.record import Record
+from unembed.geometry.records.reading import concepts_of, read_all, read_records
+from unembed.geometry.records.record import Record
 
 from .listed import COMPRESS, faults, read, table
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unembed.errors import UsageError
-from unembed.geometry.audit.reading import FORMATS, read_all, read_records
-from unembed.geometry.audit.record import LONGEST, Record
+from unembed.geometry.records.reading import FORMATS, read_all, read_records
+from unembed.geometry.records.record import LONGEST, Record
 
 from .listed import COMPRESS, table
 

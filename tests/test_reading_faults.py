@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 from unembed.errors import UsageError
-from unembed.geometry.audit import delimited, lines, parquet, texts
-from unembed.geometry.audit.ids import SeenIds
-from unembed.geometry.audit.reading import read_records
-from unembed.geometry.audit.record import LONGEST, MOST_FORMS, Record
+from unembed.geometry.records import delimited, lines, parquet, texts
+from unembed.geometry.records.ids import SeenIds
+from unembed.geometry.records.reading import read_records
+from unembed.geometry.records.record import LONGEST, MOST_FORMS, Record
 
 from .listed import faults, read, table
 

@@ -11,9 +11,9 @@ from unembed.geometry.audit.auditor import Auditor
 from unembed.geometry.audit.composing import Composed, compose_each
 from unembed.geometry.audit.finding import Finding
 from unembed.geometry.audit.opening import open_auditor
-from unembed.geometry.audit.reading import read_records
-from unembed.geometry.audit.record import Record
 from unembed.geometry.concepts.concept import Concept
+from unembed.geometry.records.reading import read_records
+from unembed.geometry.records.record import Record
 
 pytestmark = pytest.mark.real
 DATA = Path(__file__).parent / "data"

@@ -14,11 +14,13 @@ ROOT = Path(__file__).parent.parent
 # One chain: a file may import what stands on its own level or before it.
 LEVELS = [
     ("errors",),
+    ("geometry.storage",),
     ("indexes",),
     ("geometry.demos", "geometry.tokens"),
     ("geometry.heads",),
     ("geometry.space", "geometry.region"),
     ("geometry.concepts",),
+    ("geometry.records",),
     ("geometry.frames",),
     ("geometry.answer", "geometry.sampler", "geometry.info", "geometry.hubness", "geometry.method"),
     ("geometry.analogy",),
@@ -26,6 +28,7 @@ LEVELS = [
     ("geometry.neighbours",),
     ("geometry.evaluation",),
     ("geometry.audit",),
+    ("geometry.runs",),
     ("geometry.head",),
     ("geometry.views",),
     ("commands",),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 from ..answer import SCHEMA
 from ..frames import pandas_of
 from ..heads.unembedding import Unembedding
+from ..records.chunks import chunks_of
+from ..records.reading import concepts_of
+from ..records.record import Record
 from .finding import Finding
 from .opening import open_auditor
-from .reading import concepts_of
-from .record import Record
 from .settings import AuditOptions
-from .shards import chunks_of
 from .summary import Summary, Tally
 from .tables import table_of
 

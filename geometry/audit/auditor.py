@@ -13,13 +13,13 @@ from ...indexes.rows import norm
 from ..answer import Snap
 from ..concepts.compose import Composer
 from ..concepts.concept import SMALLEST
+from ..records.record import Record
 from ..tokens.vocabulary import Vocabulary
 from .composing import Composed, compose_each
 from .finding import Finding, NearToken
 from .forms import Forms, Known
 from .inside import Inside
 from .presence import Presence
-from .record import Record
 from .searching import Searching
 from .settings import Settings
 from .spelling import Spelled, Speller

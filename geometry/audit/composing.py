@@ -14,7 +14,7 @@ from ..concepts.concept import unit_vector
 from ..concepts.grammar import Call, Name, Node, NodePair, Sum, parse, summands
 from ..concepts.pairs import Names
 from ..concepts.phrase import Resolved, resolve, vectors_of
-from .record import Record
+from ..records.record import Record
 
 # Vectors of width D; T terms.
 

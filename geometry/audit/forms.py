@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..concepts.pairs import Pair, spoken
+from ..records.record import Record
 from ..region import holds
 from ..tokens.vocabulary import Vocabulary
-from .record import Record
 
 # N tokens.
 

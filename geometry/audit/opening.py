@@ -68,7 +68,7 @@ def open_auditor(
     Examples
     --------
     >>> import unembed
-    >>> from unembed.geometry.audit.record import Record
+    >>> from unembed.geometry.records.record import Record
     >>> auditor = open_auditor(unembed.open_head("demo"), region="emoji")
     >>> (found,) = auditor.audit([Record("sea + horse")])
     >>> found.verdict, found.nearest[0].text

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from ...errors import UsageError
 from ..audit.finding import Finding
-from ..audit.storage import LocalStorage, reason_of
 from ..audit.summary import Summary
+from ..storage import LocalStorage, reason_of
 from ..tokens.vocabulary import Vocabulary
 from .report import MOST_BYTES, MOST_FINDINGS, write_report
 

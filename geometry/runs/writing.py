@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...errors import UsageError
-from .storage import Storage, storage_of
-from .tables import SCHEMA, arrow_schema, rows_of
+from ..audit.tables import SCHEMA, arrow_schema, rows_of
+from ..storage import Storage, storage_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -124,8 +124,8 @@ def writing_to(file: BinaryIO, *, ending: str, meta: str) -> Iterator[Write]:
 
     Examples
     --------
-    >>> from .finding import Finding
-    >>> from .tables import table_of
+    >>> from ..audit.finding import Finding
+    >>> from ..audit.tables import table_of
     >>> file = io.BytesIO()
     >>> with writing_to(file, ending=".csv", meta="{}") as write:
     ...     write(table_of([Finding("=cmd", message="no, never")]))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ...errors import UnembedError, UsageError
 from ...indexes.progress import Done, Progress, step_of
-from .finding import Finding
-from .record import Record
-from .shards import LOCK, Auditing, Chunk, Shards, chunks_of, digest_of, earlier_shards
-from .storage import reason_of
-from .tables import findings_of
+from ..audit.finding import Finding
+from ..audit.tables import findings_of
+from ..records.chunks import Chunk, chunks_of
+from ..records.record import Record
+from ..storage import reason_of
+from .shards import LOCK, Auditing, Shards, digest_of, earlier_shards
 from .writing import Output, meta_of, output_of, writing_to
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import MissingExtraError, UnembedError, UsageError
-from .shards import Auditing, Chunk, Shards, digest_of
-from .storage import reason_of, storage_of
+from ..records.chunks import Chunk
+from ..storage import reason_of, storage_of
+from .shards import Auditing, Shards, digest_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future

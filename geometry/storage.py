@@ -1,4 +1,4 @@
-"""Where an audit's files lie: on a local disk, or in remote storage that fsspec reaches."""
+"""Files read and written whole: on a local disk, or in remote storage that fsspec reaches."""
 
 import os
 import stat
@@ -9,14 +9,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO, Protocol
 
-from ...errors import UsageError
+from ..errors import UsageError
 
 UNFINISHED = ".part"
 _LARGEST = 1 << 30  # bytes of a file that is read whole
 
 
 class Storage(Protocol):
-    """What an audit asks of the place of its output; whatever fails there is an `OSError`.
+    """What is asked of the place of an output; whatever fails there is an `OSError`.
 
     Examples
     --------

@@ -4,31 +4,27 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cached_property
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ... import __version__
 from ...errors import UnembedError, UsageError
-from .finding import Finding
-from .record import Record
-from .storage import UNFINISHED, Storage, reason_of
-from .tables import SCHEMA, arrow_schema, table_of
+from ..audit.finding import Finding
+from ..audit.tables import SCHEMA, arrow_schema, table_of
+from ..records.chunks import Chunk
+from ..records.record import Record
+from ..storage import UNFINISHED, Storage, reason_of
 
 if TYPE_CHECKING:
     import pyarrow
 
-CHUNK = 4096  # records that are audited together
-_MOST_CHARACTERS = 1 << 21  # of the texts of a chunk, but for its last record
 _FORMAT = 1  # of a shard
 _NAME = re.compile(r"(\d{8,12})-([0-9a-f]{32})\.parquet")
 _MARK = "run.json"
 _TOLD = ("calibration", "source")  # follow from the others, to the last bits of a sum
 LOCK = "lock"
 _log = logging.getLogger("unembed")
-_values = attrgetter(*(each.name for each in fields(Record)))
 
 
 class Auditing(Protocol):
@@ -58,57 +54,6 @@ class Auditing(Protocol):
         """Give a finding a record, in order; the same ones for the same records."""
 
 
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """Records that are audited together.
-
-    Attributes
-    ----------
-    number : int
-        From 0.
-    records : tuple of Record
-
-    Examples
-    --------
-    >>> len(Chunk(0, (Record("sea"),)).digest)
-    64
-    """
-
-    number: int
-    records: tuple[Record, ...]
-
-    @cached_property
-    def digest(self) -> str:
-        """The SHA-256 of the records, in hexadecimal."""
-        return _digest(list(map(_values, self.records)))
-
-
-def chunks_of(records: Iterable[Record]) -> Iterator[Chunk]:
-    """Cut records into chunks: the same records at the same places.
-
-    Parameters
-    ----------
-    records : iterable of Record
-        A chunk has `CHUNK` of them, or fewer where their texts are long: it ends with the record
-        that brings them to 2,097,152 characters.
-
-    Examples
-    --------
-    >>> [len(chunk.records) for chunk in chunks_of([Record("sea")] * 5000)]
-    [4096, 904]
-    """
-    number, taken, characters = 0, list[Record](), 0
-    for record in records:
-        taken.append(record)
-        characters += len(record.concept) + len(record.expected or "")
-        characters += sum(map(len, record.forms))
-        if len(taken) == CHUNK or characters >= _MOST_CHARACTERS:
-            yield Chunk(number, tuple(taken))
-            number, taken, characters = number + 1, [], 0
-    if taken:
-        yield Chunk(number, tuple(taken))
-
-
 def digest_of(terms: Mapping[str, Any]) -> str:
     """Tell apart what findings are made with, the version of unembed among it.
 
@@ -128,7 +73,8 @@ def digest_of(terms: Mapping[str, Any]) -> str:
     True
     """
     deciding = {name: value for name, value in terms.items() if name not in _TOLD}
-    return _digest([_FORMAT, SCHEMA, __version__, deciding])
+    told = json.dumps([_FORMAT, SCHEMA, __version__, deciding], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def earlier_shards(storage: Storage, directory: str) -> dict[int, list[str]]:
@@ -141,7 +87,7 @@ def earlier_shards(storage: Storage, directory: str) -> dict[int, list[str]]:
 
     Examples
     --------
-    >>> from .storage import LocalStorage
+    >>> from ..storage import LocalStorage
     >>> earlier_shards(LocalStorage(), "/no/such/directory")
     {}
     """
@@ -172,7 +118,7 @@ class Shards:
     Examples
     --------
     >>> import tempfile
-    >>> from .storage import LocalStorage
+    >>> from ..storage import LocalStorage
     >>> shards = Shards(LocalStorage(), tempfile.mkdtemp(), digest_of({}))
     >>> chunk = Chunk(0, (Record("sea"),))
     >>> name = shards.write(chunk, [Finding("sea", verdict="multi_token")])
@@ -356,11 +302,6 @@ class Shards:
                 "again",
                 self.directory,
             )
-
-
-def _digest(value: object) -> str:
-    """Hash what JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _content_digest(content: Any) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from ...errors import UnembedError, UsageError
 from ...indexes.tensors import is_file
-from .storage import reaching, reason_of
+from ..storage import reaching, reason_of
 
 STDIN = "-"
 _BLOCK = 1 << 16  # bytes that are read at once

@@ -1,0 +1,1 @@
+"""Lists of concepts, as files, standard input or built in: read a record at a time."""
