@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..indexes import exact
-from ..indexes.rows import norm
+from ..indexes.rows import half_angles, norm
 from .analogy import Analogy
 from .answer import Neighbour, Neighbours, Snap
 from .concepts.concept import Concept
@@ -253,17 +253,14 @@ class Search:
         logit = float(question.logits.scores(self.head.rows, ids_1)[0])
         vector_D, row_D = question.vector_D, self.space.place(self.head.rows.decode(ids_1))[0]
         lengths = float(norm(vector_D)) * float(norm(row_D))
-        # Of two unit vectors the half angle has the tangent |u - v| / |u + v| (Kahan 2006), which
-        # loses nothing where they nearly agree.
-        unit_D, row_unit_D = vector_D / norm(vector_D), row_D / (norm(row_D) or 1.0)
-        half = np.arctan2(norm(unit_D - row_unit_D), norm(unit_D + row_unit_D))
+        half = float(half_angles(vector_D, row_D))
         return Snap(
             id=id_,
             token=self.head.vocabulary.token(id_),
             text=self.head.vocabulary.text(id_),
             logit=logit,
             probability=self._probability(logit, log_total),
-            gap_logit=2 * lengths * float(np.sin(half)) ** 2,  # that is, |c||g| - c·g
+            gap_logit=2 * lengths * float(np.sin(half) ** 2),  # that is, |c||g| - c·g
             gap_degrees=float(np.degrees(2 * half)),
         )
 

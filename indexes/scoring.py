@@ -102,6 +102,8 @@ class Judging(NamedTuple):
         A searched row's scale, error, size; norm, bias, hubness.
     coarse_6N : ndarray of float32
         The same, with biases moved up and hubness down; float64 where float32 is too narrow.
+    plain : bool
+        Whether the measure has neither biases nor hubness.
 
     Examples
     --------
@@ -115,6 +117,7 @@ class Judging(NamedTuple):
     numbers_Q9: Floats
     lines_6N: Floats
     coarse_6N: NDArray[Any]
+    plain: bool
 
 
 def judging_of(
@@ -153,7 +156,8 @@ def judging_of(
     coarse_6N = lines_6N.astype(np.float32 if widest < WIDE else np.float64)
     coarse_6N[4] += COARSE * np.abs(coarse_6N[4])
     coarse_6N[5] -= COARSE * np.abs(coarse_6N[5])
-    return Judging(unit, 2.0 if hubs else 1.0, numbers_Q9, lines_6N, coarse_6N)
+    plain = first.bias_V is None and not hubs
+    return Judging(unit, 2.0 if hubs else 1.0, numbers_Q9, lines_6N, coarse_6N, plain)
 
 
 @compiled

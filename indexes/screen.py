@@ -138,8 +138,8 @@ def _weigh(q: int, score: float, judging: Any, weights_8: NDArray[Any]) -> bool:
 
 @compiled
 def _flag(
-    values_B: NDArray[Any], start: int, coarse_6N: NDArray[Any], weights_8: NDArray[Any],
-    flags_B: NDArray[np.uint8],
+    values_B: NDArray[Any], start: int, coarse_6N: NDArray[Any], plain: bool,
+    weights_8: NDArray[Any], flags_B: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Flag the rows of which the score may be reached: without a branch, several at a time."""
     factor, unit, by_error, by_size = weights_8[0], weights_8[1], weights_8[2], weights_8[3]
@@ -148,6 +148,12 @@ def _flag(
     scales_B, errors_B = coarse_6N[0, start:stop], coarse_6N[1, start:stop]
     sizes_B, norms_B = coarse_6N[2, start:stop], coarse_6N[3, start:stop]
     biases_B, hubness_B = coarse_6N[4, start:stop], coarse_6N[5, start:stop]
+    if plain:  # two lines less to read for each product
+        for j in range(len(values_B)):
+            product = _value(values_B[j], bits) * scales_B[j] * factor
+            high = product + unit * abs(product) + by_error * errors_B[j] + by_size * sizes_B[j]
+            flags_B[j] = not high + constant < norms_B[j] * level
+        return
     for j in range(len(values_B)):
         product = _value(values_B[j], bits) * scales_B[j] * factor
         high = product + unit * abs(product) + by_error * errors_B[j] + by_size * sizes_B[j]
@@ -193,7 +199,7 @@ def flagged(
     words = -(-len(values_B) // WORD)
     if _weigh(q, score, judging, weights_8):
         flags_B[words * WORD - WORD : words * WORD] = 0
-        _flag(values_B, start, judging.coarse_6N, weights_8, flags_B)
+        _flag(values_B, start, judging.coarse_6N, judging.plain, weights_8, flags_B)
     else:
         flags_B[: len(values_B)] = 1
         flags_B[len(values_B) : words * WORD] = 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...indexes.batch import Asked, nearest_by_each
 from ...indexes.exact import Measure
 from ...indexes.progress import step_of
-from ...indexes.rows import norm
+from ...indexes.rows import half_angles, norm
 from ..answer import Snap
 from ..heads.unembedding import Unembedding
 from ..hubness import NEAREST
@@ -169,12 +169,8 @@ class Searching:
         vocabulary, ids_B = self.head.vocabulary, ids_B1[:, 0]
         ids_N, which_B = np.unique(ids_B, return_inverse=True)
         rows_ND = self.space.place(self.head.rows.decode(ids_N))
-        row_lengths_N = norm(rows_ND)
-        unit_rows_ND = rows_ND / np.where(row_lengths_N > 0, row_lengths_N, 1.0)[:, None]
-        units_BD, snaps_BD = placed_BD / norm(placed_BD)[:, None], unit_rows_ND[which_B]
-        # Half the angle of two unit vectors, as `search` takes it (Kahan 2006).
-        halves_B = np.arctan2(norm(units_BD - snaps_BD), norm(units_BD + snaps_BD))
-        gaps_B = 2 * lengths_B * row_lengths_N[which_B] * np.sin(halves_B) ** 2
+        halves_B = half_angles(placed_BD, rows_ND[which_B])
+        gaps_B = 2 * lengths_B * norm(rows_ND)[which_B] * np.sin(halves_B) ** 2
         found = zip(
             ids_B.tolist(),
             logits_B1[:, 0].tolist(),

@@ -1,6 +1,6 @@
 """Findings as Arrow tables, and back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 SCHEMA = 1  # of the fields of an output; a change of one raises it
-_LISTS = ("token_ids", "tokens", "siblings")
 
 
 @cache
@@ -94,9 +93,7 @@ def rows_of(table: "pyarrow.Table") -> Iterator[dict[str, Any]]:
     [{'id': 1, 'token': 'a', 'text': None, 'score': 0.5}]
     """
     names = table.column_names
-    # A table of no rows has no chunks to put together.
-    columns = [_values(column.combine_chunks()) for column in table.columns if len(column)]
-    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    return (dict(zip(names, row, strict=True)) for row in _rows(table, list, _near))
 
 
 def findings_of(table: "pyarrow.Table") -> Iterator[Finding]:
@@ -113,14 +110,7 @@ def findings_of(table: "pyarrow.Table") -> Iterator[Finding]:
     >>> list(findings_of(table_of([finding]))) == [finding]
     True
     """
-    return map(_finding, rows_of(table))
-
-
-def _finding(row: dict[str, Any]) -> Finding:
-    """Make a finding of a row."""
-    lists = {name: tuple(row[name]) for name in _LISTS}
-    nearest = tuple(NearToken(**near) for near in row["nearest"])
-    return Finding(**(row | lists | {"nearest": nearest}))
+    return (Finding(*row) for row in _rows(table, tuple, NearToken))
 
 
 def _column(kind: "pyarrow.DataType", values: Sequence[Any]) -> "pyarrow.Array":
@@ -156,17 +146,33 @@ def _texts(values: Sequence[str | None]) -> "pyarrow.Array":
         return pyarrow.array(safe, pyarrow.string())
 
 
-def _values(column: "pyarrow.Array") -> list[Any]:
+def _rows(
+    table: "pyarrow.Table", several: Callable[[list[Any]], Any], near: Callable[..., Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of a table, their lists and nearest tokens made by what is given."""
+    # A table of no rows has no chunks to put together.
+    columns = [column.combine_chunks() for column in table.columns if len(column)]
+    return zip(*(_values(column, several, near) for column in columns), strict=True)
+
+
+def _near(id_: int, token: str, text: str | None, score: float) -> dict[str, Any]:
+    """Give a near token as JSON has it."""
+    return {"id": id_, "token": token, "text": text, "score": score}
+
+
+def _values(
+    column: "pyarrow.Array", several: Callable[[list[Any]], Any], near: Callable[..., Any]
+) -> list[Any]:
     """Give the values of a column: what to_pylist gives, many times sooner."""
     from pyarrow import types
 
     if types.is_list(column.type):
-        elements = _values(column.values)
-        return [elements[start:end] for start, end in pairwise(column.offsets.to_numpy().tolist())]
+        elements = _values(column.values, several, near)
+        ends = column.offsets.to_numpy().tolist()
+        return [several(elements[start:end]) for start, end in pairwise(ends)]
     if types.is_struct(column.type):
         names = [field.name for field in column.type.fields]
-        parts = [_values(column.field(name)) for name in names]
-        return [dict(zip(names, part, strict=True)) for part in zip(*parts, strict=True)]
+        return list(map(near, *(_values(column.field(name), several, near) for name in names)))
     if types.is_string(column.type):
         texts: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
         return texts

@@ -1,5 +1,6 @@
 """From records to a file of findings: chunk by chunk, and on from where an earlier run stopped."""
 
+import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -134,7 +135,7 @@ def run(
     """
     target = output_of(output)
     meta, terms = meta_of(auditor.terms), digest_of(auditor.terms)
-    with _opened(target, terms, resume=resume) as shards, _telling(target, shards):
+    with _opened(target, terms, resume=resume) as shards, _telling(target, shards), _spared():
         kept = _Kept(shards, step_of(progress, "auditing"))
         faults: list[UnembedError] = []
         missing = kept.missing(chunks_of(_until(records, faults)))
@@ -278,6 +279,16 @@ def _leave(shards: Shards) -> None:
     """Remove the directory of shards, if it can be."""
     with suppress(OSError):  # it holds what is not ours, or the disk is gone
         shards.leave()
+
+
+@contextmanager
+def _spared() -> Iterator[None]:
+    """Spare Python's collector what is there already: a head's vocabulary is many objects."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
