@@ -369,7 +369,7 @@ def test_a_row_within_reach_is_never_passed_over(case: Case) -> None:
     for id_ in ids_N:
         reach_V = case.measure.within_reach(scores_N[id_], true_N[id_] + error, slice(None))
         assert np.broadcast_to(reach_V, case.rows.count)[id_]
-    assert case.measure.within_reach(1e30, 1.0, slice(None)).sum() == 0
+    assert case.measure.within_reach(1e250, 1.0, slice(None)).sum() == 0  # a norm may be 1e-38
 
 
 def test_a_hub_gives_way_to_a_row_of_a_lower_cosine(few: None) -> None:
