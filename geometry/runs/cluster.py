@@ -174,12 +174,14 @@ async def _ask(address: str) -> None:
 @contextmanager
 def _told_by_errors_alone() -> Iterator[None]:
     """Keep a client from printing how it lost its scheduler: the error that follows says it."""
-    log = logging.getLogger("distributed.client")
-    log.addFilter(_nothing)
+    logs = [logging.getLogger(f"distributed.{part}") for part in ("client", "batched")]
+    for log in logs:
+        log.addFilter(_nothing)
     try:
         yield
     finally:
-        log.removeFilter(_nothing)
+        for log in logs:
+            log.removeFilter(_nothing)
 
 
 def _nothing(record: logging.LogRecord) -> bool:  # noqa: ARG001
