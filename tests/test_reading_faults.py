@@ -71,6 +71,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
             {},
             "no column 'concept'; it has 'Name', 'emoji'; name the concept",
         ),
+        ("name;wish\nsea;x\n", {}, "no column .concept.; it has .name;wish.; only commas"),
         ("concept\nsea\n", {"columns": {"id": "ID"}}, "no column 'ID'; it has 'concept'$"),
         ("concept\nsea\n", {"columns": {"concept": "x"}}, "no column 'x'; it has 'concept'$"),
         ("concept,concept\n", {}, "the column 'concept' is there twice"),

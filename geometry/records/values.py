@@ -184,6 +184,8 @@ def no_column(name: str, found: Sequence[str], source: str, *, hint: bool) -> Us
     listed = ", ".join(map(shown, found[:_SHOWN_COLUMNS])) or "none"
     more = f" and {len(found) - _SHOWN_COLUMNS:,} more" if len(found) > _SHOWN_COLUMNS else ""
     way = "; name the concept's: --column concept=NAME" if hint else ""
+    if len(found) == 1 and any(mark in found[0] for mark in ";\t|"):
+        way = "; only commas (.csv, --format csv) and tabs (.tsv, --format tsv) part columns"
     return UsageError(readable(f"{source}: no column {shown(name)}; it has {listed}{more}{way}"))
 
 
