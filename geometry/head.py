@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .audit.settings import AuditOptions
     from .evaluation.directions import DirectionScore
     from .evaluation.evaluate import Evaluation
+    from .projection.map import Map
+    from .projection.project import MapOptions
     from .records.record import Record
 
 # Rows of width D.
@@ -305,6 +307,31 @@ class Head(Unembedding):
         from .audit.audit import audit  # a query needs none of it
 
         return audit(self, concepts, **options)
+
+    def map(self, **options: "Unpack[MapOptions]") -> "Map":
+        """Lay a neighbourhood of the head out by UMAP, and mark concepts on it.
+
+        Parameters
+        ----------
+        **options
+            Those of `MapOptions`, ``region``, ``around``, ``marks`` and others; and of
+            `Composition`.
+
+        Raises
+        ------
+        UsageError
+            An option or an expression is wrong.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> found = unembed.open_head("demo").map(region="emoji", marks=["emoji(seahorse)"])
+        >>> found.points.texts[found.marks[0].snap]
+        '🐴'
+        """
+        from .projection.project import project  # a query needs none of it
+
+        return project(self, **options)
 
     def info(self) -> Info:
         """Say what was found in the source.

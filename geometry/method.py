@@ -127,6 +127,25 @@ unembed evaluate demo-bytes --spaces causal:0.77'
     return Method.parse(kept["method"].tobytes().decode())
 
 
+def chosen_method(head: Unembedding, method: str, space: str, *, fold_norm: bool) -> Method:
+    """Read a method, or give the one that an evaluation found best.
+
+    Raises
+    ------
+    UsageError
+        It is unknown, or none is best: no evaluation folds the norm.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> chosen_method(unembed.open_head("demo"), "procrustes+csls", "causal", fold_norm=True)
+    Method('procrustes+csls')
+    """
+    if method == BEST and fold_norm:
+        raise UsageError("no evaluation folds the norm, so no method is best there; name one")
+    return best_method(head, space) if method == BEST else Method.parse(method)
+
+
 def _key(head: Unembedding, space: str) -> str:
     """Give what a best method belongs to."""
     return repr((head.key, head.vocabulary.key, space))

@@ -26,7 +26,7 @@ from .concepts.pairs import Names
 from .concepts.phrase import DEFAULT_PIECES, resolve
 from .heads.unembedding import Unembedding
 from .hubness import hubness
-from .method import BEST, Method, best_method
+from .method import chosen_method
 from .region import Region, find_region
 from .search import Search
 from .space import DEFAULT_SPACE, SCORES, Space, check_space
@@ -163,7 +163,9 @@ fold_norm, residual_norm, temperature, track, method, progress
                 f"the method {method!r} says how pieces count, how directions are learned and what "
                 "the score is; leave out pieces, estimator and score"
             )
-        pieces, estimator, score = _chosen(head, method, check_space(space), fold_norm=fold_norm)
+        chosen = chosen_method(head, method, check_space(space), fold_norm=fold_norm)
+        pieces, estimator = chosen.pieces, chosen.estimator
+        score = "csls" if chosen.csls else None
     tracked = [_single(head, name) for name in track]
     searched = find_region(head, region, exclude=exclude_region)
     composer = composer_of(
@@ -248,16 +250,6 @@ def _is_pair(part: object) -> bool:
     """Tell whether a part of a query is a pair of a key and a weight, not a row of numbers."""
     is_list_of_two = isinstance(part, list) and len(part) == 2 and isinstance(part[0], str)
     return isinstance(part, tuple) or is_list_of_two
-
-
-def _chosen(
-    head: Unembedding, method: str, space: str, *, fold_norm: bool
-) -> tuple[str, str | None, str | None]:
-    """Give the pieces, the estimator and the score of a method."""
-    if method == BEST and fold_norm:
-        raise UsageError("no evaluation folds the norm, so no method is best there; name one")
-    chosen = best_method(head, space) if method == BEST else Method.parse(method)
-    return chosen.pieces, chosen.estimator, "csls" if chosen.csls else None
 
 
 class _Hubness:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..indexes import exact
-from ..indexes.rows import half_angles, norm
+from ..indexes.rows import gaps, norm
 from .analogy import Analogy
 from .answer import Neighbour, Neighbours, Snap
 from .concepts.concept import Concept
@@ -251,17 +251,16 @@ class Search:
         """Say what the head makes of a concept, and what is lost."""
         ids_1 = np.array([id_])
         logit = float(question.logits.scores(self.head.rows, ids_1)[0])
-        vector_D, row_D = question.vector_D, self.space.place(self.head.rows.decode(ids_1))[0]
-        lengths = float(norm(vector_D)) * float(norm(row_D))
-        half = float(half_angles(vector_D, row_D))
+        row_D = self.space.place(self.head.rows.decode(ids_1))[0]
+        gap_logit, gap_degrees = gaps(question.vector_D, row_D)
         return Snap(
             id=id_,
             token=self.head.vocabulary.token(id_),
             text=self.head.vocabulary.text(id_),
             logit=logit,
             probability=self._probability(logit, log_total),
-            gap_logit=2 * lengths * float(np.sin(half) ** 2),  # that is, |c||g| - c·g
-            gap_degrees=float(np.degrees(2 * half)),
+            gap_logit=float(gap_logit),
+            gap_degrees=float(gap_degrees),
         )
 
     def _ranks(self, question: _Question, ids_N: NDArray[np.int64]) -> NDArray[np.int64]:

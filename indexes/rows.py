@@ -60,6 +60,22 @@ def half_angles(vectors: NDArray[np.float64], others: NDArray[np.float64]) -> ND
     return halves
 
 
+def gaps(
+    vectors: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Say what the angle between vectors takes from their product: |v||o| - v·o, and its degrees.
+
+    Examples
+    --------
+    >>> lost, degrees = gaps(np.array([1.0, 0.0]), np.array([0.0, 3.0]))
+    >>> lost.round(6).item(), degrees.item()
+    (3.0, 90.0)
+    """
+    halves = half_angles(vectors, others)
+    lost = 2 * norm(vectors) * norm(others) * np.sin(halves) ** 2
+    return lost, np.degrees(2 * halves)
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """V rows of width D, as the bytes that the checkpoint holds.

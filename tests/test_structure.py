@@ -29,6 +29,7 @@ LEVELS = [
     ("geometry.evaluation",),
     ("geometry.audit",),
     ("geometry.runs",),
+    ("geometry.projection",),
     ("geometry.head",),
     ("geometry.views",),
     ("commands",),

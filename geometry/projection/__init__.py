@@ -1,0 +1,1 @@
+"""Projection: regions of the head as maps."""

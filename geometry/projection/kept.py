@@ -1,0 +1,168 @@
+"""What is derived of a map, kept in the head's store: neighbours, places, clusters, trust."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from importlib import metadata
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...indexes.progress import Progress, step_of
+from ...indexes.store import Arrays, fits
+from ..concepts.concept import Concept
+from ..heads.unembedding import Unembedding
+from ..hubness import unit_rows
+from ..space import Space
+from .closest import closest
+from .clusters import clustered, words_of
+from .gathering import Gathered
+from .layout import Layout, added, laid_out
+from .marks import Met
+from .trust import Trust, trust_of
+
+# N tokens on a map of C coordinates; K nearest; L clusters.
+
+NEAREST = 10  # that are kept of each token
+_LIBRARIES = ("umap-learn", "scikit-learn", "numba")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A map's numbers, derived once.
+
+    Attributes
+    ----------
+    head : Unembedding
+        Whose rows.
+    space : Space
+        Where cosines are taken.
+    tokens : Gathered
+        What is mapped.
+    layout : Layout
+        What UMAP is told; as many neighbours as there are tokens at most.
+    progress : callable or None
+        Is told ``(step, done, total)``.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.projection.gathering import gathered
+    >>> from unembed.geometry.space import open_space
+    >>> head = unembed.open_head("demo")
+    >>> kept = Kept(head, open_space(head), gathered(head, "emoji"), Layout(), None)
+    >>> kept.arrays["mapped"].shape
+    (990, 2)
+    """
+
+    head: Unembedding
+    space: Space
+    tokens: Gathered
+    layout: Layout
+    progress: Progress | None
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """Give ``near``, ``cosines``, ``mapped``, ``clusters``, ``words`` and ``trust``."""
+        return self.head.store.arrays("map", self._key, self._derived, self._fits)
+
+    @property
+    def trust(self) -> Trust | None:
+        """How far the map can be believed."""
+        kept = self.arrays["trust"].tolist()
+        return Trust(kept[0], kept[1], int(kept[2]), int(kept[3])) if kept else None
+
+    def place(self, concept: Concept, met: Met) -> NDArray[np.float32]:
+        """Give where a concept is put, ``float32`` of shape (C,)."""
+        mapped_NC = self.arrays["mapped"]
+        k = self.layout.neighbors
+
+        def build() -> Arrays:
+            distances_K = 1 - np.minimum(met.cosines_K[:k], 1.0)
+            return {"place": added(mapped_NC, met.places_K[:k], distances_K, self.layout)}
+
+        vector = hashlib.sha256(concept.unit().vector_D.tobytes()).hexdigest()
+        shapes = {"place": (self.layout.dimensions,)}
+        kept = self.head.store.arrays(
+            "map-mark",
+            repr((self._key, vector)),
+            build,
+            lambda kept: fits(kept, shapes, np.float32),
+        )
+        return kept["place"]
+
+    @cached_property
+    def _key(self) -> str:
+        """Name all that the numbers are derived from."""
+        ids = hashlib.sha256(self.tokens.ids_N.tobytes()).hexdigest()
+        groups = self.tokens.groups_N.tobytes() if self.layout.supervised else b""
+        versions = [metadata.version(library) for library in _LIBRARIES]
+        return repr(
+            (
+                self.space.key,
+                self.head.vocabulary.key,
+                ids,
+                hashlib.sha256(groups).hexdigest(),
+                astuple(self.layout),
+                versions,
+            )
+        )
+
+    def _derived(self) -> Arrays:
+        """Derive all."""
+        ids_N = self.tokens.ids_N
+        count = len(ids_N)
+        k = min(max(self.layout.neighbors - 1, NEAREST), count - 1)
+        near_NK, cosines_NK = np.zeros((count, 0), np.int64), np.zeros((count, 0))
+        if k:
+            near_NK, cosines_NK = closest(
+                self.head, self.space, ids_N, k, done=self._step("finding neighbors")
+            )
+        units_ND = unit_rows(self.space, self.head.rows, ids_N)
+        held = self.layout.neighbors - 1
+        mapped_NC = laid_out(
+            units_ND,
+            np.column_stack([np.arange(count), near_NK[:, :held]]),
+            np.column_stack([np.zeros(count), 1 - cosines_NK[:, :held]]),
+            self.tokens.groups_N,
+            self.layout,
+            done=self._step("laying out"),
+        )
+        clusters_N = clustered(mapped_NC)
+        trust = trust_of(units_ND, mapped_NC, done=self._step("judging the map"))
+        return {
+            "near": near_NK[:, :NEAREST].astype(np.int32),
+            "cosines": cosines_NK[:, :NEAREST].astype(np.float32),
+            "mapped": mapped_NC,
+            "clusters": clusters_N.astype(np.int32),
+            "words": words_of(self.head, self.space, units_ND, clusters_N).astype(np.int32),
+            "trust": np.array([] if trust is None else astuple(trust)),
+        }
+
+    def _step(self, name: str) -> Callable[[int, int], None]:
+        """Tell of a step."""
+        return step_of(self.progress, name)
+
+    def _fits(self, kept: Arrays) -> bool:
+        """Tell whether arrays from disk are a map of these tokens."""
+        count, known = len(self.tokens.ids_N), len(self.head.vocabulary)
+        names = {"near", "cosines", "mapped", "clusters", "words", "trust"}
+        if set(kept) != names or kept["words"].ndim != 2:
+            return False
+        k, clusters = min(NEAREST, count - 1), len(kept["words"])
+        shapes = {
+            "near": ((count, k), np.int32, 0, count - 1),
+            "cosines": ((count, k), np.float32, -1.0, 1.0),
+            "mapped": ((count, self.layout.dimensions), np.float32, -np.inf, np.inf),
+            "clusters": ((count,), np.int32, -1, clusters - 1),
+            "words": ((clusters, 2), np.int32, -1, known - 1),
+            "trust": ((4 if count >= 4 else 0,), np.float64, 0.0, float(count)),
+        }
+        return clusters <= count and all(
+            kept[name].shape == shape
+            and kept[name].dtype == dtype
+            and bool(np.all(np.isfinite(kept[name])))
+            and bool(np.all((kept[name] >= least) & (kept[name] <= most)))
+            for name, (shape, dtype, least, most) in shapes.items()
+        )

@@ -1,0 +1,282 @@
+"""UMAP of neighbours that are known: where each row is drawn, and where a vector would be."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...indexes.progress import Done
+from .fuzzy import fuzzy_graph, memberships
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# N rows of width D on a map of C coordinates; K nearest.
+
+_SPREAD = 1.0
+_MOST_NEIGHBORS = 256
+_LAST_SEED = (1 << 32) - 1
+_NEGATIVE = 5.0  # negative samples for each edge
+_FAR = 5.0  # how far rows of two groups are, in widths: umap-learn's weight of ½ for groups
+_DENSITY = {"lambda": 2.0, "frac": 0.3, "var_shift": 0.1}  # as umap-learn has them
+_ADDED_EPOCHS = 100  # in which a new point finds its place, as umap-learn has it
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What UMAP is told.
+
+    Attributes
+    ----------
+    neighbors : int
+        How many of the nearest hold a token, itself among them.
+    min_dist : float
+        How near two points may come.
+    densmap : bool
+        Whether dense regions stay dense (Narayan, Berger and Cho 2021).
+    dimensions : int
+        2 or 3.
+    supervised : bool
+        Whether tokens of one group are drawn together.
+    seed : int
+        Of all that is random.
+
+    Examples
+    --------
+    >>> Layout(neighbors=1)
+    Traceback (most recent call last):
+    unembed.errors.UsageError: neighbors is 1; it must be a whole number from 2 to 256
+    """
+
+    neighbors: int = 15
+    min_dist: float = 0.05
+    densmap: bool = False
+    dimensions: int = 2
+    supervised: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or out of range."""
+        numbers: tuple[tuple[str, object, float, float], ...] = (
+            ("neighbors", self.neighbors, 2, _MOST_NEIGHBORS),
+            ("min_dist", self.min_dist, 0, _SPREAD),
+            ("dimensions", self.dimensions, 2, 3),
+            ("seed", self.seed, 0, _LAST_SEED),
+        )
+        for name, value, least, most in numbers:
+            kind = Real if name == "min_dist" else Integral
+            if not isinstance(value, kind) or not least <= float(value) <= most:
+                whole = "whole " if kind is Integral else ""
+                raise UsageError(
+                    f"{name} is {value!r}; it must be a {whole}number from {least:g} to {most:.10g}"
+                )
+
+
+def laid_out(
+    units_ND: NDArray[np.float32],
+    places_NK: NDArray[np.int64],
+    distances_NK: NDArray[np.float64],
+    groups_N: NDArray[np.int64],
+    layout: Layout,
+    *,
+    done: Done,
+) -> NDArray[np.float32]:
+    """Lay rows out by their nearest neighbours (McInnes, Healy and Melville 2018, 1802.03426).
+
+    Parameters
+    ----------
+    units_ND : ndarray of float32
+        Unit vectors; parts of the map that no edge joins start where their means are.
+    places_NK : ndarray of int64
+        The nearest of each row, itself first; K is `Layout.neighbors`.
+    distances_NK : ndarray of float64
+        Theirs: 1 less the cosine.
+    groups_N : ndarray of int64
+        The group of each row, where the layout is supervised.
+    layout : Layout
+        What UMAP is told.
+    done : callable
+        Is told ``(done, total)``, in epochs.
+
+    Returns
+    -------
+    ndarray of float32
+        Shape (N, C). Rows too few or too much alike for UMAP lie along their principal axes.
+
+    Examples
+    --------
+    >>> units_ND = np.eye(3, dtype=np.float32)
+    >>> nearest = np.array([[0, 1], [1, 0], [2, 0]]), np.array([[0.0, 1.0]] * 3)
+    >>> laid_out(units_ND, *nearest, np.zeros(3, np.int64), Layout(2), done=lambda *_: None).shape
+    (3, 2)
+    """
+    if len(units_ND) <= 2 * layout.dimensions + 2 or not distances_NK.any():
+        return _principal(units_ND, layout.dimensions)
+    umap_ = _library()
+    random_state = np.random.RandomState(layout.seed)
+    graph: Any = fuzzy_graph(places_NK, distances_NK)
+    if layout.supervised:
+        graph = _supervised(graph, groups_N)
+    mapped_NC, _ = umap_.simplicial_set_embedding(
+        units_ND,
+        graph,
+        layout.dimensions,
+        1.0,
+        *_curve(layout.min_dist),
+        1.0,
+        _NEGATIVE,
+        None,
+        _first_places(units_ND, graph, layout.dimensions, random_state),
+        random_state,
+        "cosine",
+        {},
+        layout.densmap,
+        _densities(places_NK, distances_NK) if layout.densmap else {},
+        False,
+        tqdm_kwds=_told(done),
+    )
+    placed_NC: NDArray[np.float32] = mapped_NC
+    return placed_NC
+
+
+def added(
+    mapped_NC: NDArray[np.float32],
+    places_K: NDArray[np.int64],
+    distances_K: NDArray[np.float64],
+    layout: Layout,
+) -> NDArray[np.float32]:
+    """Place one vector on a map by its nearest rows there, as UMAP's transform does.
+
+    It starts at their mean, weighted by how far each belongs to its neighbourhood, and is drawn to
+    them and pushed from others, which stay where they are.
+
+    Parameters
+    ----------
+    mapped_NC : ndarray of float32
+        Where the rows are.
+    places_K : ndarray of int64
+        The nearest rows, the nearest first.
+    distances_K : ndarray of float64
+        Theirs: 1 less the cosine.
+    layout : Layout
+        What UMAP was told.
+
+    Returns
+    -------
+    ndarray of float32
+        Shape (C,).
+
+    Examples
+    --------
+    >>> added(np.float32([[1, 2], [3, 4]]), np.array([1]), np.array([0.1]), Layout(2))
+    array([3., 4.], dtype=float32)
+    """
+    if len(places_K) < 2:
+        alone_C: NDArray[np.float32] = mapped_NC[places_K[0]]
+        return alone_C
+    umap_ = _library()
+    strengths_K = memberships(distances_K[None], connected=False)[0]
+    start_1C = (strengths_K / strengths_K.sum() @ mapped_NC[places_K])[None].astype(np.float32)
+    kept_K = strengths_K >= strengths_K.max() / _ADDED_EPOCHS
+    places_K, strengths_K = places_K[kept_K], strengths_K[kept_K]
+    random_state = np.random.RandomState(layout.seed)
+    found_1C: NDArray[np.float32] = umap_.optimize_layout_euclidean(
+        start_1C,
+        mapped_NC.copy(),
+        np.zeros(len(places_K), dtype=np.int32),
+        places_K.astype(np.int32),
+        _ADDED_EPOCHS,
+        len(mapped_NC),
+        umap_.make_epochs_per_sample(strengths_K, _ADDED_EPOCHS),
+        *_curve(layout.min_dist),
+        random_state.randint(-(1 << 31), (1 << 31) - 1, 3).astype(np.int64),
+        1.0,
+        0.25,
+        _NEGATIVE,
+    )
+    placed_C: NDArray[np.float32] = found_1C[0]
+    return placed_C
+
+
+def _library() -> Any:
+    """Load umap-learn, which says at once that it could do more with TensorFlow."""
+    with warnings.catch_warnings(action="ignore", category=ImportWarning):
+        from umap import umap_
+    return umap_
+
+
+def _curve(min_dist: float) -> tuple[float, float]:
+    """Give a and b of the curve 1/(1 + a·d^2b) that UMAP fits to a least distance."""
+    a, b = _library().find_ab_params(_SPREAD, min_dist)
+    return float(a), float(b)
+
+
+def _principal(units_ND: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """Lay rows out along the axes in which they differ most."""
+    centred_ND = units_ND.astype(np.float64) - units_ND.mean(axis=0, dtype=np.float64)
+    left_NR, lengths_R, _ = np.linalg.svd(centred_ND, full_matrices=False)
+    found_NR = (left_NR * lengths_R)[:, :dimensions].round(6)
+    spare = max(dimensions - found_NR.shape[1], 0)
+    return np.pad(found_NR, ((0, 0), (0, spare))).astype(np.float32)
+
+
+def _first_places(
+    units_ND: NDArray[np.float32],
+    graph: "csr_matrix[np.float32]",
+    dimensions: int,
+    random_state: np.random.RandomState,
+) -> NDArray[np.float32]:
+    """Place rows by the eigenvectors of their graph, with a little noise, as umap-learn does.
+
+    Rounding keeps out the last bits, in which machines differ.
+    """
+    umap_ = _library()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # it then places at random
+        first_NC: NDArray[np.float32] = umap_.spectral_layout(
+            units_ND, graph, dimensions, random_state, metric="cosine"
+        )
+    noisy_NC: NDArray[np.float32] = umap_.noisy_scale_coords(
+        first_NC, random_state, max_coord=10, noise=0.0001
+    )
+    return noisy_NC.round(4)
+
+
+def _supervised(graph: "csr_matrix[np.float32]", groups_N: NDArray[np.int64]) -> Any:
+    """Draw rows of one group together, and others apart."""
+    return _library().discrete_metric_simplicial_set_intersection(graph, groups_N, far_dist=_FAR)
+
+
+def _densities(places_NK: NDArray[np.int64], distances_NK: NDArray[np.float64]) -> dict[str, Any]:
+    """Give what densMAP needs: the distances of all edges."""
+    from scipy.sparse import coo_matrix
+
+    count, k = places_NK.shape
+    rows = np.repeat(np.arange(count), k)
+    shape = (count, count)
+    one_way = coo_matrix((distances_NK.ravel(), (rows, places_NK.ravel())), shape=shape).tocsr()
+    return _DENSITY | {"n_neighbors": k, "graph_dists": one_way.maximum(one_way.T).todok()}
+
+
+def _told(done: Done) -> dict[str, Any]:
+    """Make umap-learn's own progress tell ours."""
+    return {"disable": False, "file": _Told(done), "bar_format": "{n_fmt}/{total_fmt}", "ncols": 30}
+
+
+class _Told:
+    """A file for umap-learn's progress bar, each of whose texts is a number of a total."""
+
+    def __init__(self, done: Done) -> None:
+        self._done = done
+
+    def write(self, text: str) -> None:
+        """Pass a count on."""
+        now, _, total = text.strip().partition("/")
+        if now.isdigit() and total.isdigit():
+            self._done(int(now), int(total))
+
+    def flush(self) -> None:
+        """Have nothing to flush."""

@@ -1,0 +1,155 @@
+"""Marks of a map: composed concepts and paths, where UMAP's transform puts them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...indexes import exact
+from ...indexes.rows import gaps, norm
+from ..concepts.concept import Concept
+from ..heads.unembedding import Unembedding
+
+# N points on a map of C coordinates; K nearest of a concept; M concepts.
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A composed concept, or a step of a path, on a map.
+
+    Attributes
+    ----------
+    name : str
+        The expression, or what the step is called.
+    mapped, drawn : tuple of float
+        Where UMAP's transform puts it, and where it is drawn, as in `Points`.
+    near : tuple of int
+        The places of the tokens of the map that are nearest to it in the space, the nearest first.
+    cosines : tuple of float
+        Theirs.
+    snap : int
+        The place of the token that the head makes of it, of those on the map: the largest logit;
+        of equal ones the lower id.
+    gap_degrees : float
+        The angle between it and the snap's row in the space.
+    gap_logit : float
+        How much more logit a row of the snap's length would get that points at it.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = unembed.open_head("demo").map(region="emoji", marks=["emoji(seahorse)"])
+    >>> found.points.texts[found.marks[0].snap]
+    '🐴'
+    """
+
+    name: str
+    mapped: tuple[float, ...]
+    drawn: tuple[float, ...]
+    near: tuple[int, ...]
+    cosines: tuple[float, ...]
+    snap: int
+    gap_degrees: float
+    gap_logit: float
+
+
+@dataclass(frozen=True)
+class MapPath:
+    """A sequence of vectors over a map, such as a residual after each layer.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    steps : tuple of Mark
+        In their order.
+
+    Examples
+    --------
+    >>> MapPath("seahorse", ()).steps
+    ()
+    """
+
+    name: str
+    steps: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Met:
+    """A concept among the tokens of a map.
+
+    Attributes
+    ----------
+    places_K : ndarray of int64
+        Those nearest to it in the space, the nearest first; of equal ones the lower.
+    cosines_K : ndarray of float64
+        Theirs.
+    snap : int
+        The place of the one that the head makes of it.
+    gap_degrees, gap_logit : float
+        As in `Mark`.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> head = unembed.open_head("demo")
+    >>> (met,) = met_by(head, [head.concept("sea")], np.array([5442, 12991]), k=2)
+    >>> met.places_K.tolist(), met.snap, round(met.gap_degrees)
+    ([0, 1], 0, 0)
+    """
+
+    places_K: NDArray[np.int64]
+    cosines_K: NDArray[np.float64]
+    snap: int
+    gap_degrees: float
+    gap_logit: float
+
+
+def met_by(
+    head: Unembedding, concepts: Sequence[Concept], ids_N: NDArray[np.int64], *, k: int
+) -> list[Met]:
+    """Find the tokens of a map nearest to concepts, and what the head makes of them there.
+
+    Parameters
+    ----------
+    head : Unembedding
+        Whose rows.
+    concepts : sequence of Concept
+        Of one space; each counts at the length at which its residual has norm 1.
+    ids_N : ndarray of int64
+        The tokens of the map, ascending.
+    k : int
+        How many; fewer come where there are fewer.
+
+    Raises
+    ------
+    UsageError
+        A concept comes out at zero.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> head = unembed.open_head("demo")
+    >>> met_by(head, [], np.array([5442]), k=1)
+    []
+    """
+    if not concepts:
+        return []
+    space, index = concepts[0].space, head.index
+    units_MD = np.array([concept.unit().vector_D for concept in concepts])
+    vectors_MD = units_MD / [[norm(space.residual(unit_D))] for unit_D in units_MD]
+    measures = [space.measure(vector_D, cosine=True) for vector_D in vectors_MD]
+    logits = [space.logits(measure) for measure in measures]
+    near = exact.propose(index, measures, k, among_N=ids_N)
+    most = exact.propose(index, logits, 1, among_N=ids_N)
+    found = []
+    for vector_D, measure, logit, *proposals in zip(
+        vectors_MD, measures, logits, near, most, strict=True
+    ):
+        cosines_K, ids_K = exact.nearest(index, head.rows, measure, proposals[0], k)
+        _, snap_1 = exact.nearest(index, head.rows, logit, proposals[1], 1)
+        lost, degrees = gaps(vector_D, space.place(head.rows.decode(snap_1))[0])
+        places_K, (snap,) = np.searchsorted(ids_N, ids_K), np.searchsorted(ids_N, snap_1)
+        found.append(Met(places_K, cosines_K, int(snap), float(degrees), float(lost)))
+    return found
