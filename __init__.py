@@ -11,15 +11,29 @@ if TYPE_CHECKING:
     from .geometry.answer import Neighbour, Neighbours
     from .geometry.concepts.concept import Concept
     from .geometry.head import Head, open_head
+    from .geometry.projection.map import Map
+    from .geometry.views.map_file import write_map
 
 __version__ = "0.1.0"
 
-__all__ = ["Concept", "Head", "Neighbour", "Neighbours", "__version__", "errors", "open_head"]
+__all__ = [
+    "Concept",
+    "Head",
+    "Map",
+    "Neighbour",
+    "Neighbours",
+    "__version__",
+    "errors",
+    "open_head",
+    "write_map",
+]
 
 _HOME = {
     "Concept": ".geometry.concepts.concept",
     "Head": ".geometry.head",
+    "Map": ".geometry.projection.map",
     "open_head": ".geometry.head",
+    "write_map": ".geometry.views.map_file",
     "Neighbour": ".geometry.answer",
     "Neighbours": ".geometry.answer",
 }

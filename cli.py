@@ -13,6 +13,7 @@ from .commands.audit import audit
 from .commands.direction import direction
 from .commands.evaluate import evaluate
 from .commands.info import cache, info
+from .commands.map import map_
 from .commands.near import near
 from .errors import UnembedError, UsageError
 
@@ -30,7 +31,7 @@ def unembed() -> None:
     """
 
 
-for _command in (near, audit, direction, evaluate, info, cache):
+for _command in (near, audit, map_, direction, evaluate, info, cache):
     unembed.add_command(_command)
 
 

@@ -121,6 +121,34 @@ def reaching(address: str, done: str) -> Iterator[None]:
         raise UsageError(f"{address}: cannot be {done}: {reason_of(error)}") from error
 
 
+def check_writable(name: str) -> None:
+    """Refuse a local file that cannot be written, before long work.
+
+    Raises
+    ------
+    UsageError
+        Its directory is not there or cannot be written, or it is no regular file.
+
+    Examples
+    --------
+    >>> try:
+    ...     check_writable("/")
+    ... except UsageError as error:
+    ...     str(error)
+    '/: is no regular file; name another'
+    """
+    path = Path(name)
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{name}: is no regular file; name another")
+        probe = path.parent / f".{token_hex(16)}"
+        with LocalStorage().writing(str(probe), beside=str(path.parent)):
+            pass
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name}: cannot be written: {reason_of(error)}") from error
+
+
 def reason_of(error: BaseException) -> str:
     """Say on one line what went wrong, without the name of the file that an `OSError` repeats.
 

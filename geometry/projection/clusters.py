@@ -106,7 +106,8 @@ def words_of(
 
     Of the first 20,000 whole words of the head, those in the script that most of them are in. A
     word's score is its cosine with the centre, seen from the mean of the map, less the mean of its
-    cosines with all centres; a form of a word that is taken is passed over.
+    cosines with all centres. Each word names one cluster at most, and a form of a word that is
+    taken is passed over.
 
     Parameters
     ----------
@@ -149,10 +150,16 @@ def words_of(
     cosines_LM = centres_LD @ (words_MD - words_MD.mean(axis=0)).T
     if count > 1:
         cosines_LM -= cosines_LM.mean(axis=0)
-    for place, scores_M in enumerate(cosines_LM):
+    nearest_LM = _each_once(cosines_LM)
+    for place, scores_M in enumerate(nearest_LM):
         nearest = _nearest(texts, scores_M)
         words_L2[place, : len(nearest)] = words_M[nearest]
     return words_L2
+
+
+def _each_once(scores_LM: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Leave each word to the cluster that it is nearest to."""
+    return np.where(scores_LM < scores_LM.max(axis=0), -np.inf, scores_LM)
 
 
 def _words(vocabulary: Vocabulary) -> tuple[NDArray[np.int64], list[str]]:
@@ -173,6 +180,8 @@ def _nearest(texts: list[str], scores_M: NDArray[np.float32]) -> list[int]:
     """Give the places of the best words, but for forms of one that is there."""
     chosen: list[int] = []
     for place in np.argsort(-scores_M, kind="stable").tolist():
+        if not np.isfinite(scores_M[place]):
+            break
         if not any(texts[place][:_STEM] == texts[other][:_STEM] for other in chosen):
             chosen.append(place)
         if len(chosen) == _NAMES:

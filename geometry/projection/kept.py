@@ -18,6 +18,7 @@ from ..space import Space
 from .closest import closest
 from .clusters import clustered, words_of
 from .gathering import Gathered
+from .islands import Break, brought_near
 from .layout import Layout, added, laid_out
 from .marks import Met
 from .trust import Trust, trust_of
@@ -64,7 +65,7 @@ class Kept:
 
     @cached_property
     def arrays(self) -> Arrays:
-        """Give ``near``, ``cosines``, ``mapped``, ``clusters``, ``words`` and ``trust``."""
+        """Give what is kept of the map; see `_derived`."""
         return self.head.store.arrays("map", self._key, self._derived, self._fits)
 
     @property
@@ -73,13 +74,22 @@ class Kept:
         kept = self.arrays["trust"].tolist()
         return Trust(kept[0], kept[1], int(kept[2]), int(kept[3])) if kept else None
 
+    @property
+    def breaks(self) -> tuple[Break, ...]:
+        """The islands that are drawn nearer than they are."""
+        islands_N, found = self.arrays["islands"], []
+        for place, gap_3C in enumerate(self.arrays["gaps"].tolist()):
+            points = tuple(np.flatnonzero(islands_N == place).tolist())
+            found.append(Break(points, *map(tuple, gap_3C)))
+        return tuple(found)
+
     def place(self, concept: Concept, met: Met) -> NDArray[np.float32]:
         """Give where a concept is put, ``float32`` of shape (C,)."""
         mapped_NC = self.arrays["mapped"]
         k = self.layout.neighbors
 
         def build() -> Arrays:
-            distances_K = 1 - np.minimum(met.cosines_K[:k], 1.0)
+            distances_K = _angles(met.cosines_K[:k])
             return {"place": added(mapped_NC, met.places_K[:k], distances_K, self.layout)}
 
         vector = hashlib.sha256(concept.unit().vector_D.tobytes()).hexdigest()
@@ -124,17 +134,25 @@ class Kept:
         mapped_NC = laid_out(
             units_ND,
             np.column_stack([np.arange(count), near_NK[:, :held]]),
-            np.column_stack([np.zeros(count), 1 - cosines_NK[:, :held]]),
+            np.column_stack([np.zeros(count), _angles(cosines_NK[:, :held])]),
             self.tokens.groups_N,
             self.layout,
             done=self._step("laying out"),
         )
         clusters_N = clustered(mapped_NC)
+        drawn_NC, breaks = brought_near(mapped_NC)
+        islands_N = np.full(count, -1, dtype=np.int32)
+        for place, island in enumerate(breaks):
+            islands_N[list(island.points)] = place
+        gaps_B3C = [[island.shift, island.start, island.end] for island in breaks]
         trust = trust_of(units_ND, mapped_NC, done=self._step("judging the map"))
         return {
             "near": near_NK[:, :NEAREST].astype(np.int32),
             "cosines": cosines_NK[:, :NEAREST].astype(np.float32),
             "mapped": mapped_NC,
+            "drawn": drawn_NC,
+            "islands": islands_N,
+            "gaps": np.array(gaps_B3C, dtype=np.float64).reshape(-1, 3, self.layout.dimensions),
             "clusters": clusters_N.astype(np.int32),
             "words": words_of(self.head, self.space, units_ND, clusters_N).astype(np.int32),
             "trust": np.array([] if trust is None else astuple(trust)),
@@ -147,22 +165,35 @@ class Kept:
     def _fits(self, kept: Arrays) -> bool:
         """Tell whether arrays from disk are a map of these tokens."""
         count, known = len(self.tokens.ids_N), len(self.head.vocabulary)
-        names = {"near", "cosines", "mapped", "clusters", "words", "trust"}
-        if set(kept) != names or kept["words"].ndim != 2:
+        if not {"words", "gaps"} <= set(kept) or kept["words"].ndim != 2 or kept["gaps"].ndim != 3:
             return False
-        k, clusters = min(NEAREST, count - 1), len(kept["words"])
+        k, clusters, breaks = min(NEAREST, count - 1), len(kept["words"]), len(kept["gaps"])
+        dimensions = self.layout.dimensions
         shapes = {
             "near": ((count, k), np.int32, 0, count - 1),
             "cosines": ((count, k), np.float32, -1.0, 1.0),
-            "mapped": ((count, self.layout.dimensions), np.float32, -np.inf, np.inf),
+            "mapped": ((count, dimensions), np.float32, -np.inf, np.inf),
+            "drawn": ((count, dimensions), np.float32, -np.inf, np.inf),
+            "islands": ((count,), np.int32, -1, breaks - 1),
+            "gaps": ((breaks, 3, dimensions), np.float64, -np.inf, np.inf),
             "clusters": ((count,), np.int32, -1, clusters - 1),
             "words": ((clusters, 2), np.int32, -1, known - 1),
             "trust": ((4 if count >= 4 else 0,), np.float64, 0.0, float(count)),
         }
-        return clusters <= count and all(
-            kept[name].shape == shape
-            and kept[name].dtype == dtype
-            and bool(np.all(np.isfinite(kept[name])))
-            and bool(np.all((kept[name] >= least) & (kept[name] <= most)))
-            for name, (shape, dtype, least, most) in shapes.items()
+        return (
+            set(kept) == set(shapes)
+            and max(clusters, breaks) <= count
+            and all(
+                kept[name].shape == shape
+                and kept[name].dtype == dtype
+                and bool(np.all(np.isfinite(kept[name])))
+                and bool(np.all((kept[name] >= least) & (kept[name] <= most)))
+                for name, (shape, dtype, least, most) in shapes.items()
+            )
         )
+
+
+def _angles(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the angles that UMAP takes for distances: of the near ones they tell more apart."""
+    angles: NDArray[np.float64] = np.arccos(np.clip(cosines, -1.0, 1.0))
+    return angles

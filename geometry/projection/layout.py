@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _SPREAD = 1.0
 _MOST_NEIGHBORS = 256
 _LAST_SEED = (1 << 32) - 1
-_NEGATIVE = 5.0  # negative samples for each edge
+_FEW = 10_000  # rows, up to which umap-learn takes its time, and so does pushing them apart
+_NEGATIVE = (15.0, 5.0)  # pushes for each pull, of few rows and of more; umap-learn has 5
 _FAR = 5.0  # how far rows of two groups are, in widths: umap-learn's weight of ½ for groups
 _DENSITY = {"lambda": 2.0, "frac": 0.3, "var_shift": 0.1}  # as umap-learn has them
 _ADDED_EPOCHS = 100  # in which a new point finds its place, as umap-learn has it
@@ -94,7 +95,7 @@ def laid_out(
     places_NK : ndarray of int64
         The nearest of each row, itself first; K is `Layout.neighbors`.
     distances_NK : ndarray of float64
-        Theirs: 1 less the cosine.
+        Theirs: angles.
     groups_N : ndarray of int64
         The group of each row, where the layout is supervised.
     layout : Layout
@@ -105,7 +106,8 @@ def laid_out(
     Returns
     -------
     ndarray of float32
-        Shape (N, C). Rows too few or too much alike for UMAP lie along their principal axes.
+        Shape (N, C), around 0, widest along the first axis. Rows too few or too much alike for
+        UMAP lie along their principal axes.
 
     Examples
     --------
@@ -128,7 +130,7 @@ def laid_out(
         1.0,
         *_curve(layout.min_dist),
         1.0,
-        _NEGATIVE,
+        _pushes(len(units_ND)),
         None,
         _first_places(units_ND, graph, layout.dimensions, random_state),
         random_state,
@@ -139,8 +141,7 @@ def laid_out(
         False,
         tqdm_kwds=_told(done),
     )
-    placed_NC: NDArray[np.float32] = mapped_NC
-    return placed_NC
+    return _turned(mapped_NC)
 
 
 def added(
@@ -161,7 +162,7 @@ def added(
     places_K : ndarray of int64
         The nearest rows, the nearest first.
     distances_K : ndarray of float64
-        Theirs: 1 less the cosine.
+        Theirs: angles.
     layout : Layout
         What UMAP was told.
 
@@ -196,7 +197,7 @@ def added(
         random_state.randint(-(1 << 31), (1 << 31) - 1, 3).astype(np.int64),
         1.0,
         0.25,
-        _NEGATIVE,
+        _pushes(len(mapped_NC)),
     )
     placed_C: NDArray[np.float32] = found_1C[0]
     return placed_C
@@ -209,10 +210,24 @@ def _library() -> Any:
     return umap_
 
 
+def _pushes(count: int) -> float:
+    """Give how often a row is pushed away for each time that it is pulled."""
+    return _NEGATIVE[count > _FEW]
+
+
 def _curve(min_dist: float) -> tuple[float, float]:
     """Give a and b of the curve 1/(1 + a·d^2b) that UMAP fits to a least distance."""
     a, b = _library().find_ab_params(_SPREAD, min_dist)
     return float(a), float(b)
+
+
+def _turned(mapped_NC: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn a map, which has no direction of its own, so that it is widest from left to right."""
+    centred_NC = mapped_NC.astype(np.float64) - mapped_NC.mean(axis=0, dtype=np.float64)
+    _, axes_CC = np.linalg.eigh(centred_NC.T @ centred_NC)
+    turned_NC: NDArray[np.float64] = centred_NC @ axes_CC[:, ::-1]
+    turned_NC *= np.where((turned_NC**3).sum(axis=0) < 0, -1.0, 1.0)
+    return turned_NC.astype(np.float32)
 
 
 def _principal(units_ND: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:

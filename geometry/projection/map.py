@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..frames import pandas_of
 from ..tokens.vocabulary import display
 from .clusters import Cluster
 from .columns import Value
+from .inline import inline_svg
 from .islands import Break
 from .layout import Layout
 from .marks import MapPath, Mark
+from .tables import dict_of, table_of
 from .trust import Trust
 
 if TYPE_CHECKING:
-    pass
+    import pandas
+    import pyarrow
 
 # N points on a map of C coordinates (2 or 3); K nearest; S steps of a path.
 
@@ -122,6 +126,28 @@ class Map:
     marks: tuple[Mark, ...] = ()
     paths: tuple[MapPath, ...] = ()
     breaks: tuple[Break, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of it as an object of JSON."""
+        return dict_of(self)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Give everything drawn as an Arrow table (see `table_of`)."""
+        return table_of(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Give everything drawn as a data frame.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        return pandas_of(self.to_arrow().to_pylist())
+
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook; every token is escaped."""
+        return inline_svg(self)
 
     def __repr__(self) -> str:
         """Name what is mapped, and how much of it."""

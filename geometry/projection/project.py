@@ -20,7 +20,6 @@ from ..tokens.scripts import scripts_of
 from .clusters import described
 from .columns import Columns
 from .gathering import ALL, Gathered, Regions, gathered
-from .islands import brought_near
 from .kept import NEAREST, Kept
 from .layout import Layout
 from .map import Map, Points
@@ -227,7 +226,7 @@ def _drawn(
 ) -> Map:
     """Put a map together."""
     head, ids_N, arrays = kept.head, kept.tokens.ids_N, kept.arrays
-    drawn_NC, breaks = brought_near(arrays["mapped"])
+    drawn_NC = arrays["drawn"]
     clusters_N = arrays["clusters"].astype(np.int64)
     vocabulary = head.vocabulary
     ids = ids_N.tolist()
@@ -260,7 +259,7 @@ def _drawn(
         paths=tuple(
             MapPath(name, _marked(kept, drawn_NC, steps)) for name, steps in trails.items()
         ),
-        breaks=breaks,
+        breaks=kept.breaks,
     )
 
 

@@ -205,14 +205,20 @@ def _csv(rows: Any) -> bytes:
 
 def _cells(table: "pyarrow.Table") -> Iterator[list[object]]:
     """Give the cells of rows."""
-    return ([_cell(value) for value in row.values()] for row in rows_of(table))
+    return ([csv_cell(value) for value in row.values()] for row in rows_of(table))
 
 
-def _cell(value: object) -> object:
-    """Write a list as JSON; make a text harmless that a spreadsheet would take for a formula."""
+def csv_cell(value: object) -> object:
+    """Write a list as JSON; make a text harmless that a spreadsheet would take for a formula.
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell([1, 2])
+    ("'=1+1", '[1, 2]')
+    """
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
-    return _json(value) if isinstance(value, list) else value
+    return _json(value) if isinstance(value, list | dict) else value
 
 
 def _json_lines(table: "pyarrow.Table") -> bytes:

@@ -1,6 +1,5 @@
 """Figures as pictures."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,11 @@ from typing import Any
 from ...errors import MissingExtraError, UsageError
 from ...indexes.store import atomic_path
 from ..evaluation.evaluate import Evaluation, figures_once
+from ..storage import check_writable
 from ..tokens.vocabulary import display
 
 # By suffix, what a file would say of the day or the library.
-_SUFFIXES = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+METADATA = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 _PARTS = {
     "emoji": "emoji by their names",
     "presence": "is the emoji there?",
@@ -35,10 +35,9 @@ def check_figure(path: Path) -> None:
     --------
     >>> check_figure(Path("scores.png"))
     """
-    if path.suffix not in _SUFFIXES:
-        raise UsageError(f"{path}: a figure is written as {', '.join(_SUFFIXES)}")
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path}: a figure cannot be written there; name a file in a directory")
+    if path.suffix not in METADATA:
+        raise UsageError(f"{path}: a figure is written as {', '.join(METADATA)}")
+    check_writable(str(path))
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -112,7 +111,7 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
         try:
             with atomic_path(path) as temporary:
                 kind = path.suffix[1:]
-                drawn.savefig(temporary, format=kind, dpi=150, metadata=_SUFFIXES[path.suffix])
+                drawn.savefig(temporary, format=kind, dpi=150, metadata=METADATA[path.suffix])
         except OSError as error:
             raise UsageError(f"{path}: the figure could not be written: {error}") from error
 

@@ -1,17 +1,13 @@
 """An audit as one page of HTML that needs nothing but itself."""
 
-import base64
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
 from itertools import islice
 from typing import Any, BinaryIO
 
 from ..audit.finding import Finding
 from ..audit.summary import Summary, marked
 from ..tokens.vocabulary import Vocabulary, display
+from .html import data_of, digest_of, filled, part
 from .report_parts import (
     bar_of,
     calibration_of,
@@ -30,9 +26,6 @@ _PLAIN = (
     *("membership", "p_token"),
 )
 _TEXTS = ("concept", "id", "source", "verdict", "by", "message", "form")
-# What could end the script that holds the data; all that is not ASCII is escaped as well.
-_ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&"})
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def write_report(
@@ -82,16 +75,9 @@ def write_report(
     >>> page.getvalue().count(b"</script>")
     2
     """
-    # A checkout may have other line ends; the policy is for these.
-    parts = resources.files(__package__)
-    page, style, script = (
-        parts.joinpath(f"report.{kind}").read_text(encoding="utf-8").replace("\r\n", "\n")
-        for kind in ("html", "css", "js")
-    )
-    # The script's text begins with the line end after its tag.
-    digest = hashlib.sha256(f"\n{script}".encode()).digest()
+    page, style, script = (part(f"report.{kind}") for kind in ("html", "css", "js"))
     values = {
-        "hash": base64.b64encode(digest).decode("ascii"),
+        "hash": digest_of(script),
         "title": title_of(terms),
         "style": style,
         "script": script,
@@ -103,27 +89,21 @@ def write_report(
         "terms": terms_of(terms),
     }
     before, after = page.split("{{data}}")
-    file.write(_filled(before, values))
+    file.write(filled(before, values))
     file.write(f'{{"records":{summary.records},"findings":['.encode())
     held = 0
     for held, line in enumerate(_held(findings, vocabulary), start=1):
         file.write(b",\n" * (held > 1) + line)
     file.write(b"]}")
-    file.write(_filled(after, values))
+    file.write(filled(after, values))
     return held
-
-
-def _filled(page: str, values: Mapping[str, str]) -> bytes:
-    """Put values in their places, once: what they hold is not looked at."""
-    return _PLACE.sub(lambda place: values[place[1]], page).encode()
 
 
 def _held(findings: Iterable[Finding], vocabulary: Vocabulary) -> Iterator[bytes]:
     """Give the JSON of the findings that a page has room for."""
     room = MOST_BYTES
     for finding in islice(findings, MOST_FINDINGS):
-        line = json.dumps(_object(finding, vocabulary), separators=(",", ":"))
-        escaped = line.translate(_ESCAPES).encode("ascii")
+        escaped = data_of(_object(finding, vocabulary))
         room -= len(escaped)
         if room < 0:
             return

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Self
 
 from ...errors import UsageError
 from ..audit.finding import Finding
 from ..audit.summary import Summary
-from ..storage import LocalStorage, reason_of
+from ..storage import LocalStorage, check_writable, reason_of
 from ..tokens.vocabulary import Vocabulary
 from .report import MOST_BYTES, MOST_FINDINGS, write_report
 
@@ -44,17 +43,8 @@ class ReportFile:
         UsageError
             Its directory is not there or cannot be written, or it is no regular file.
         """
-        path = Path(name)
-        try:
-            if path.exists() and not path.is_file():
-                raise UsageError(f"{name}: is no regular file; name another")
-            probe = path.parent / f".{token_hex(16)}"
-            with LocalStorage().writing(str(probe), beside=str(path.parent)):
-                pass
-            probe.unlink()
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{name}: cannot be written: {reason_of(error)}") from error
-        return cls(path)
+        check_writable(name)
+        return cls(Path(name))
 
     def add(self, finding: Finding) -> None:
         """Hold a finding, the next of its list, if there is room for it and was for all before."""

@@ -1,0 +1,328 @@
+"""A map as a printed picture: PNG, SVG or PDF, with real colour emoji."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UsageError
+from ...indexes.store import atomic_path
+from ..projection.map import Map
+from .colours import Colouring, coloured
+from .figure import METADATA, check_figure
+from .glyphs import Glyphs, glyphs_of
+from .map_scene import Scene, aspect_of, mark_label, scene_of
+from .shown import emoji_in, shown
+
+_DPI = 200
+_WIDTH = 2000.0  # pixels of the whole picture
+_HEAD, _FOOT, _SIDE = 150.0, 136.0, 30.0  # pixels around the map
+_SHARP = 2  # pixels of an emoji's picture to one of the page, in SVG and PDF
+_INK, _FAINT, _MARK = "#1c1f26", "#6b7280", "#c1121f"
+_FONTS = (
+    *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Arabic"),
+    *("Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS"),
+)
+
+
+def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
+    """Draw a map: emoji as pictures, other tokens as text where it fits, all else as dots.
+
+    Parameters
+    ----------
+    found : Map
+        What is drawn.
+    path : Path
+        Where to: ``.png``, ``.svg`` or ``.pdf``; the same bytes for the same map.
+    color_by : str
+        As `coloured` takes it.
+
+    Raises
+    ------
+    UsageError
+        The path cannot be written to, or there is nothing of this name to colour by.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, unembed
+    >>> path = Path(tempfile.mkdtemp(), "greek.png")
+    >>> map_figure(unembed.open_head("demo").map(region="greek"), path)
+    >>> path.stat().st_size > 50_000
+    True
+    """
+    check_figure(path)
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    colouring = coloured(found, color_by)
+    high = (_WIDTH - 2 * _SIDE) * aspect_of(found)
+    vector = path.suffix != ".png"
+    with mpl.rc_context(
+        {"svg.hashsalt": "unembed", "font.family": _fonts(), "text.parse_math": False}
+    ):
+        figure = Figure(figsize=(_WIDTH / _DPI, (high + _HEAD + _FOOT) / _DPI), dpi=_DPI)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set_xlim(-_SIDE, _WIDTH - _SIDE)
+        axes.set_ylim(-_FOOT, high + _HEAD)
+        pen = _Pen(axes, canvas)
+        emoji = {one for one in map(emoji_in, found.points.texts) if one is not None}
+        glyphs = glyphs_of(emoji, size=72)
+        scene = scene_of(
+            found,
+            width=_WIDTH - 2 * _SIDE,
+            height=high,
+            measure=pen.measure,
+            pictured=lambda one: one in glyphs.images,
+        )
+        _dots(axes, scene, colouring)
+        _pictures(axes, scene, glyphs, (_WIDTH - 2 * _SIDE, high), _SHARP if vector else 1)
+        _texts(pen, scene, colouring)
+        _labels(pen, found, scene)
+        _breaks(axes, found, scene)
+        _paths(pen, found, scene)
+        _marks(pen, found, scene)
+        _captions(pen, found, scene, glyphs, colouring, high)
+        try:
+            with atomic_path(path) as temporary:
+                about = METADATA[path.suffix]
+                figure.savefig(temporary, format=path.suffix[1:], dpi=_DPI, metadata=about)
+        except OSError as error:
+            raise UsageError(f"{path}: the figure could not be written: {error}") from error
+
+
+class _Pen:
+    """Writes texts on the axes, and knows how large they come out."""
+
+    def __init__(self, axes: Any, canvas: Any) -> None:
+        from matplotlib.font_manager import FontProperties, findfont, get_font
+
+        self.axes = axes
+        self._renderer = canvas.get_renderer()
+        self._plain = FontProperties(family=_fonts())
+        self._fonts = [get_font(findfont(FontProperties(family=[name]))) for name in _fonts()]
+        self._sizes: dict[tuple[str, float], tuple[float, float]] = {}
+
+    def measure(self, text: str, height: float) -> tuple[float, float] | None:
+        """Give the size of a text in pixels; None where no font has all of it."""
+        if not text or not all(
+            any(font.get_char_index(ord(c)) for font in self._fonts) for c in text
+        ):
+            return None
+        if not any(ord(c) > 126 for c in text):  # many of them: by the first font alone
+            font = self._fonts[0]
+            font.set_size(height * 72 / _DPI, _DPI)
+            font.set_text(text, 0.0)
+            return font.get_width_height()[0] / 64, height
+        props = self._plain.copy()
+        props.set_size(height * 72 / _DPI)
+        wide, _, _ = self._renderer.get_text_width_height_descent(text, props, ismath=False)
+        return float(wide), height
+
+    def write(
+        self, text: str, at: tuple[float, float], height: float, colour: str, **options: Any
+    ) -> None:
+        """Write a text whose letters are this many pixels high, with a pale edge."""
+        from matplotlib.patheffects import withStroke
+
+        given = {"ha": "center", "va": "center", "zorder": 5} | options
+        edge = [withStroke(linewidth=height / 8, foreground="white")]
+        self.axes.text(
+            *at, text, fontsize=height * 72 / _DPI, color=colour, path_effects=edge, **given
+        )
+
+
+def _fonts() -> list[str]:
+    """Give the fonts that are here, of those that are used."""
+    from matplotlib.font_manager import fontManager
+
+    here = set(fontManager.get_font_names())
+    return [name for name in _FONTS if name in here]
+
+
+def _dots(axes: Any, scene: Scene, colouring: Colouring) -> None:
+    """Draw a soft disc under each picture, and a dot for what has no room."""
+    colours = np.array(colouring.colours)
+    kept_N = scene.kept_N & np.array([one is not None for one in scene.emoji], dtype=bool)
+    given = {"linewidths": 0, "rasterized": True}
+    disc = (scene.size * 1.12 * 72 / _DPI) ** 2
+    at_M2, dots_M2 = scene.places_N2[kept_N], scene.own_N2[~scene.kept_N]
+    axes.scatter(*at_M2.T, s=disc, c=colours[kept_N], alpha=0.2, zorder=1, **given)
+    dot = 9.0 if len(dots_M2) < 5000 else 1.2 if len(dots_M2) < 50_000 else 0.35
+    axes.scatter(*dots_M2.T, s=dot, c=colours[~scene.kept_N], alpha=0.75, zorder=1, **given)
+
+
+def _pictures(
+    axes: Any, scene: Scene, glyphs: Glyphs, size: tuple[float, float], sharp: int
+) -> None:
+    """Draw all emoji as one picture."""
+    if not glyphs.images:
+        return
+    from PIL import Image
+
+    wide, high = (round(length * sharp) for length in size)
+    sheet = Image.new("RGBA", (wide, high))
+    side = round(scene.size * sharp)
+    small: dict[str, Any] = {}
+    for place in np.flatnonzero(scene.kept_N).tolist():
+        one = scene.emoji[place]
+        if one is None or one not in glyphs.images:
+            continue
+        if one not in small:
+            picture = Image.fromarray(np.ascontiguousarray(glyphs.images[one]))
+            small[one] = picture.resize((side, side), Image.Resampling.LANCZOS)
+        x, y = (scene.places_N2[place] * sharp).tolist()
+        sheet.alpha_composite(
+            small[one], (max(round(x - side / 2), 0), max(round(high - y - side / 2), 0))
+        )
+    extent = (0, size[0], 0, size[1])
+    axes.imshow(np.asarray(sheet), extent=extent, interpolation="none", aspect="auto", zorder=2)
+
+
+def _texts(pen: _Pen, scene: Scene, colouring: Colouring) -> None:
+    """Write the tokens that are no picture."""
+    for place in np.flatnonzero(scene.kept_N).tolist():
+        if scene.emoji[place] is None:
+            x, y = scene.places_N2[place].tolist()
+            pen.write(
+                scene.texts[place], (x, y), scene.size / 2, colouring.colours[place], zorder=3
+            )
+
+
+def _labels(pen: _Pen, found: Map, scene: Scene) -> None:
+    """Write the names of clusters."""
+    for cluster, at in zip(found.clusters, scene.labels, strict=True):
+        if at is not None:
+            name = cluster.name if pen.measure(cluster.name, 10.0) else _plain(cluster.name)
+            pen.write(name, at, 0.62 * scene.size, _INK, weight="bold")
+
+
+def _plain(text: str) -> str:
+    """Write a text so that any font has it."""
+    return text.encode("ascii", errors="backslashreplace").decode()
+
+
+def _breaks(axes: Any, found: Map, scene: Scene) -> None:
+    """Draw the sign of a cut axis across the way to each island that was brought near."""
+    for island in found.breaks:
+        start_2, end_2 = scene.at(np.array([island.start, island.end]))
+        along_2 = (end_2 - start_2) / max(float(np.linalg.norm(end_2 - start_2)), 1e-9)
+        across_2 = np.array([-along_2[1], along_2[0]]) * 0.55 + along_2 * 0.25
+        middle_2 = (start_2 + end_2) / 2
+        axes.plot(*np.array([start_2, end_2]).T, color=_FAINT, lw=0.7, ls=(0, (1, 3)), zorder=4)
+        for side in (-0.16, 0.16):
+            stroke = [
+                middle_2 + scene.size * (side * along_2 + up * across_2) for up in (-0.6, 0.6)
+            ]
+            axes.plot(*np.array(stroke).T, color=_FAINT, lw=1.4, zorder=4)
+
+
+def _paths(pen: _Pen, found: Map, scene: Scene) -> None:
+    """Draw each path as a line with numbered steps."""
+    for place, path in enumerate(found.paths):
+        if not path.steps:
+            continue
+        colour = (_MARK, "#0b6e4f", "#3a3a9f", "#8a5a00")[place % 4]
+        at_S2 = scene.at(np.array([step.drawn for step in path.steps]))
+        pen.axes.plot(*at_S2.T, color=colour, lw=1.2, marker="o", ms=2.5, zorder=6)
+        for number, at in enumerate(at_S2.tolist(), start=1):
+            above = (at[0], at[1] + 0.45 * scene.size)
+            pen.write(str(number), above, 0.42 * scene.size, colour, zorder=7)
+        last = at_S2[-1].tolist()
+        below = (last[0], last[1] - 0.7 * scene.size)
+        pen.write(shown(path.name, path.name), below, 0.55 * scene.size, colour, zorder=7)
+
+
+def _marks(pen: _Pen, found: Map, scene: Scene) -> None:
+    """Draw each mark as a ring where no token is, with an arrow to the token it snaps to."""
+    from matplotlib.patches import Circle
+
+    ring = 0.75 * scene.size
+    for place, (mark, at_2) in enumerate(zip(found.marks, scene.marks_M2, strict=True)):
+        circle = Circle(
+            at_2.tolist(), ring, fill=True, fc="#ffffffb0", ec=_MARK, lw=1.6, ls=(0, (3, 2))
+        )
+        pen.axes.add_patch(circle).set_zorder(6)
+        to_2 = scene.places_N2[mark.snap] if scene.kept_N[mark.snap] else scene.own_N2[mark.snap]
+        away = float(np.linalg.norm(to_2 - at_2))
+        if away > ring:
+            near_2 = at_2 + (to_2 - at_2) * ring / away
+            pen.axes.annotate(
+                "",
+                xy=to_2.tolist(),
+                xytext=near_2.tolist(),
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": _MARK,
+                    "lw": 1.4,
+                    "shrinkA": 0,
+                    "shrinkB": scene.size * 0.5 * 72 / _DPI,
+                    "connectionstyle": "arc3,rad=0.15",
+                },
+                zorder=7,
+            )
+        at = scene.mark_labels[place] or (float(at_2[0]), float(at_2[1] + 1.3 * ring))
+        label = mark_label(found, place)
+        label = label if pen.measure(label, 10.0) else _plain(label)
+        pen.write(label, at, 0.66 * scene.size, _MARK, weight="bold", zorder=8)
+
+
+def _captions(
+    pen: _Pen, found: Map, scene: Scene, glyphs: Glyphs, colouring: Colouring, high: float
+) -> None:
+    """Write the title, how the map was made, how far it can be believed, and what is left out."""
+    layout, trust = found.layout, found.trust
+    made = (
+        f"{len(scene.texts):,} tokens, {found.space} space · UMAP of exact "
+        f"neighbors: {layout.neighbors} neighbors, min_dist {layout.min_dist:g}, seed {layout.seed}"
+        f"{', densmap' if layout.densmap else ''}{', supervised' if layout.supervised else ''}"
+    )
+    believed = (
+        ""
+        if trust is None
+        else (
+            f"trustworthiness {trust.trustworthiness:.3f}; {trust.preservation:.0%} of a token's "
+            f"{trust.neighbors} nearest stay among its {trust.neighbors} nearest here"
+        )
+    )
+    for text, up, height, colour, weight in (
+        (f"{found.title} in the head of {found.source}", 104, 44.0, _INK, "bold"),
+        (made, 52, 23.0, _FAINT, "normal"),
+        (believed, 20, 23.0, _FAINT, "normal"),
+    ):
+        line = text if pen.measure(text or " ", 10.0) else _plain(text)
+        pen.write(line, (0.0, high + up), height, colour, ha="left", va="baseline", weight=weight)
+    dots = int((~scene.kept_N).sum())
+    unnamed = sum(at is None for at in scene.labels)
+    moved = np.linalg.norm(scene.places_N2 - scene.own_N2, axis=1).max(initial=0.0) / scene.size
+    notes = [
+        f"Tokens stand within {moved:.1f} of their width from their place"
+        if scene.kept_N.any()
+        else "",
+        f"{dots:,} have no room at this scale and are dots" if dots else "",
+        f"{unnamed} clusters have no room for their name" if unnamed else "",
+        "// far islands are drawn nearer than they are" if found.breaks else "",
+        "dashed ring: where a concept without a token lies" if found.marks else "",
+    ]
+    pen.write(" · ".join(filter(None, notes[:3])), (0.0, -40.0), 20.0, _FAINT, ha="left")
+    pen.write(" · ".join(filter(None, notes[3:])), (0.0, -74.0), 20.0, _FAINT, ha="left")
+    drawn_by = ", ".join(f"Emoji: {artist}" for artist in glyphs.artists)
+    names = "Names of clusters: the words of the head nearest to their centre"
+    credit = " · ".join(filter(None, (names if found.clusters else "", drawn_by)))
+    pen.write(credit, (0.0, -108.0), 20.0, _FAINT, ha="left")
+    _legend(pen, colouring, high)
+
+
+def _legend(pen: _Pen, colouring: Colouring, high: float) -> None:
+    """Write what the colours mean, from the right."""
+    right = _WIDTH - 2 * _SIDE
+    for place, (label, colour) in enumerate(colouring.legend):
+        up = high + _HEAD - 30 - 22 * (place % 6)
+        x = right - 240 * (place // 6)
+        text = label if pen.measure(label, 10.0) else _plain(label)
+        pen.axes.scatter([x], [up], s=24, c=[colour], linewidths=0, zorder=5)
+        pen.write(text, (x - 14, up), 18.0, _INK, ha="right")

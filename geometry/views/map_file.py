@@ -1,0 +1,111 @@
+"""A map as a file: a picture, a page or a table, by the file's ending."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from ...errors import UsageError
+from ..projection.map import Map
+from ..runs.writing import csv_cell
+from ..storage import LocalStorage, check_writable, reason_of
+from .figure import METADATA, check_figure
+from .map_figure import map_figure
+from .map_page import map_page
+
+_ENDINGS = (*METADATA, ".html", ".parquet", ".csv", ".json")
+
+
+def check_map_path(path: Path) -> None:
+    """Refuse a path that no map can be written to, and a missing library, before long work.
+
+    Raises
+    ------
+    UsageError
+        The ending is unknown, or the place cannot be written to.
+    MissingExtraError
+        It is a picture, and matplotlib is not installed.
+
+    Examples
+    --------
+    >>> check_map_path(Path("emoji.html"))
+    """
+    if path.suffix not in _ENDINGS:
+        raise UsageError(f"{path}: a map is written as {', '.join(_ENDINGS)}")
+    if path.suffix in METADATA:
+        check_figure(path)
+    else:
+        check_writable(str(path))
+
+
+def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> None:
+    """Write a map to a file; what was there is replaced once all is written.
+
+    Parameters
+    ----------
+    found : Map
+        What is written.
+    path : str or Path
+        ``.png``, ``.svg``, ``.pdf``: a picture; ``.html``: a page that needs nothing else;
+        ``.parquet``, ``.csv``, ``.json``: everything drawn.
+    color_by : str
+        What the colours of a picture tell, and those that a page starts with: ``cluster``,
+        ``kind``, ``script``, ``norm``, ``group``, or a column of the user's table.
+
+    Raises
+    ------
+    UsageError
+        The ending or the colour is unknown, or the file cannot be written.
+    MissingExtraError
+        It is a picture, and matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, unembed
+    >>> path = Path(tempfile.mkdtemp(), "emoji.csv")
+    >>> unembed.write_map(unembed.open_head("demo").map(region="emoji"), path)
+    >>> path.read_text()[:21]
+    'part,name,id,token,te'
+    """
+    path = Path(path)
+    check_map_path(path)
+    if path.suffix in METADATA:
+        map_figure(found, path, color_by=color_by)
+        return
+    writers: dict[str, Callable[[IO[bytes]], object]] = {
+        ".html": lambda file: file.write(map_page(found, color_by=color_by)),
+        ".parquet": lambda file: _write_parquet(found, file),
+        ".csv": lambda file: _write_csv(found, file),
+        ".json": lambda file: file.write(_json(found).encode()),
+    }
+    try:
+        with LocalStorage().writing(str(path), beside=str(path.parent)) as file:
+            writers[path.suffix](file)
+    except OSError as error:
+        raise UsageError(f"{path}: the map cannot be written: {reason_of(error)}") from error
+
+
+def _json(found: Map) -> str:
+    """Give a map as a line of JSON."""
+    return json.dumps(found.to_dict(), ensure_ascii=False) + "\n"
+
+
+def _write_parquet(found: Map, file: IO[bytes]) -> None:
+    """Write a table as Parquet."""
+    from pyarrow import parquet
+
+    parquet.write_table(found.to_arrow(), file, compression="zstd")
+
+
+def _write_csv(found: Map, file: IO[bytes]) -> None:
+    """Write a table as CSV, lists as JSON."""
+    import csv
+    import io
+
+    table = found.to_arrow()
+    lines = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(table.column_names)
+    columns = [column.to_pylist() for column in table.columns]
+    writer.writerows([csv_cell(value) for value in row] for row in zip(*columns, strict=True))
+    lines.detach()
