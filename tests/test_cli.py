@@ -72,7 +72,9 @@ def test_output_is_golden(
     assert out == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", [[], ["near"], ["direction"], ["evaluate"], ["info"], ["cache"]])
+@pytest.mark.parametrize(
+    "page", [[], ["near"], ["map"], ["direction"], ["evaluate"], ["info"], ["cache"]]
+)
 def test_help_is_golden(run: Run, page: list[str]) -> None:
     code, out, _ = run(*page, "--help")
     path = GOLDEN / f"help{''.join(f'-{word}' for word in page)}.txt"

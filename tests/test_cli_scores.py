@@ -216,9 +216,9 @@ def test_a_figure_is_written_the_same_twice(run: Run, suffix: str, start: bytes)
     [
         (["--figure", "x.gif"], "unembed: x.gif: a figure is written as .png, .svg, .pdf"),
         (["--figure", "png"], "unembed: png: a figure is written as"),
-        (["--figure", "no/such/x.png"], "unembed: no/such/x.png: a figure cannot be written there"),
-        (["--figure", "two.toml/x.png"], "unembed: two.toml/x.png: a figure cannot be written th"),
-        (["--figure", "folder.png"], "unembed: folder.png: a figure cannot be written there"),
+        (["--figure", "no/such/x.png"], "unembed: no/such/x.png: cannot be written: No such file"),
+        (["--figure", "two.toml/x.png"], "unembed: two.toml/x.png: cannot be written: Not a dir"),
+        (["--figure", "folder.png"], "unembed: folder.png: is no regular file; name another"),
         (["--methods", "plain,best"], "unembed: unknown method 'best'; a method is plain, or par"),
         (["--methods", ""], "unembed: unknown method ''"),
         (["--spaces", "cosine,x"], "unembed: unknown space 'x'; the spaces are logit, cosine"),

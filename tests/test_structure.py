@@ -118,11 +118,13 @@ def test_public_names_are_pinned_and_load() -> None:
     assert unembed.__all__ == [
         "Concept",
         "Head",
+        "Map",
         "Neighbour",
         "Neighbours",
         "__version__",
         "errors",
         "open_head",
+        "write_map",
     ]
     assert dir(unembed) == sorted(unembed.__all__)
     for name in unembed.__all__:

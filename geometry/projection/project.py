@@ -173,7 +173,7 @@ supervised, seed, columns, method, space, pieces, directions, estimator, fold_no
             concepts.insert(0, centre)
     if supervised and len(tokens.groups) < 2:
         raise UsageError("a supervised map draws groups apart; give two regions or more")
-    layout = replace(layout, neighbors=min(layout.neighbors, len(tokens.ids_N)))
+    layout = replace(layout, neighbors=max(2, min(layout.neighbors, len(tokens.ids_N))))
     kept = Kept(head, composer.space, tokens, layout, progress)
     return _drawn(kept, title, concepts, trails, columns)
 

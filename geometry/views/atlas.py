@@ -2,16 +2,16 @@
 
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...indexes.store import Arrays, store_of
-from .glyphs import Glyphs
+from .glyphs import STORE, WORTH_KEEPING, Glyphs
 
-_ROW = 32  # pictures
-_QUALITY = {"quality": 82, "alpha_quality": 90, "method": 4}
-_LARGEST = 64 << 20  # bytes
+# A sheet of H x W pixels, each of 4 channels.
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class Atlas:
 
     Examples
     --------
-    >>> Atlas(b"", 32, 64, ()).columns
-    32
+    >>> Atlas(b"", 0, 64, ()).emoji
+    ()
     """
 
     webp: bytes
@@ -42,7 +42,7 @@ class Atlas:
 
 
 def atlas_of(glyphs: Glyphs) -> Atlas:
-    """Put pictures together, in the order of their emoji; kept in the cache directory.
+    """Put pictures together, in the order of their emoji.
 
     Parameters
     ----------
@@ -52,47 +52,58 @@ def atlas_of(glyphs: Glyphs) -> Atlas:
     Returns
     -------
     Atlas
-        In WebP; the same bytes for the same pictures.
+        As nearly square as it can be; in WebP, every pixel as it was; the same bytes for the same
+        pictures. That of many is kept in the cache directory.
 
     Examples
     --------
     >>> from unembed.geometry.views.glyphs import glyphs_of
     >>> atlas = atlas_of(glyphs_of(["🐠", "🐴"], size=36))
-    >>> atlas.emoji, atlas.webp[8:12]
-    (('🐠', '🐴'), b'WEBP')
+    >>> atlas.emoji, atlas.columns, atlas.webp[8:12]
+    (('🐠', '🐴'), 2, b'WEBP')
     """
     emoji = tuple(glyphs.images)
     if not emoji:
-        return Atlas(b"", _ROW, glyphs.size, ())
-    key = hashlib.sha256(repr((_QUALITY, glyphs.size, glyphs.artists, emoji)).encode()).hexdigest()
-    kept = store_of("glyphs", "pictures of emoji").arrays(
-        "atlas", key, lambda: {"webp": np.frombuffer(_packed(glyphs), dtype=np.uint8)}, _fits
+        return Atlas(b"", 0, glyphs.size, ())
+    # Square, since WebP has at most 16,383 pixels a side: room for every emoji at 256.
+    columns = math.ceil(math.sqrt(len(emoji)))
+    size, rows = glyphs.size, math.ceil(len(emoji) / columns)
+    sheet_HW4 = np.zeros((rows * size, columns * size, 4), dtype=np.uint8)
+    for place, image in enumerate(glyphs.images.values()):
+        top, left = size * (place // columns), size * (place % columns)
+        sheet_HW4[top : top + size, left : left + size] = image
+    packed = _packed(sheet_HW4) if len(emoji) < WORTH_KEEPING else _kept(sheet_HW4)
+    return Atlas(packed, columns, size, emoji)
+
+
+def _packed(sheet_HW4: NDArray[np.uint8]) -> bytes:
+    """Write a sheet as WebP."""
+    from PIL import Image
+
+    packed = io.BytesIO()
+    # Of flat colours: a quarter smaller without loss than at quality 82, and sooner packed.
+    Image.fromarray(sheet_HW4).save(packed, "WEBP", lossless=True, quality=60, method=4)
+    return packed.getvalue()
+
+
+def _kept(sheet_HW4: NDArray[np.uint8]) -> bytes:
+    """Write a sheet as WebP, or take what was written of the very same one."""
+    import PIL
+
+    kept = store_of(*STORE).arrays(
+        "atlas",
+        repr((PIL.__version__, sheet_HW4.shape, hashlib.sha256(sheet_HW4.tobytes()).hexdigest())),
+        lambda: {"webp": np.frombuffer(_packed(sheet_HW4), dtype=np.uint8)},
+        _fits,
     )
-    return Atlas(kept["webp"].tobytes(), _ROW, glyphs.size, emoji)
+    return kept["webp"].tobytes()
 
 
 def _fits(kept: Arrays) -> bool:
-    """Tell whether kept arrays are a picture that is not too large."""
+    """Tell whether a kept array is a whole WebP file."""
     webp = kept.get("webp")
-    return (
-        set(kept) == {"webp"}
-        and webp is not None
-        and webp.dtype == np.uint8
-        and webp.ndim == 1
-        and webp.size <= _LARGEST
-    )
-
-
-def _packed(glyphs: Glyphs) -> bytes:
-    """Draw the sheet."""
-    from PIL import Image
-
-    emoji = tuple(glyphs.images)
-    size, rows = glyphs.size, -(-len(emoji) // _ROW)
-    sheet = np.zeros((rows * size, _ROW * size, 4), dtype=np.uint8)
-    for place, image in enumerate(glyphs.images.values()):
-        top, left = size * (place // _ROW), size * (place % _ROW)
-        sheet[top : top + size, left : left + size] = image
-    packed = io.BytesIO()
-    Image.fromarray(sheet).save(packed, "WEBP", **_QUALITY)
-    return packed.getvalue()
+    if webp is None or webp.dtype != np.uint8 or webp.ndim != 1:
+        return False
+    head = webp[:12].tobytes()
+    length = int.from_bytes(head[4:8], "little")
+    return head[:4] == b"RIFF" and head[8:] == b"WEBP" and length == len(webp) - 8

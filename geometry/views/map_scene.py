@@ -58,7 +58,7 @@ class Scene:
     >>> found = unembed.open_head("demo").map(region="emoji")
     >>> write = lambda text, height: (height * len(text) / 2, height)
     >>> scene_of(found, width=1900, height=1800, measure=write, pictured=lambda emoji: True).size
-    38.0
+    32.0
     """
 
     size: float
@@ -106,6 +106,14 @@ def scene_of(
         Gives the size of a text.
     pictured : callable
         Tells whether there is a picture of an emoji.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = unembed.open_head("demo").map(region="emoji")
+    >>> room = {"measure": lambda text, height: None, "pictured": lambda emoji: True}
+    >>> scene_of(found, width=1900, height=1800, **room).kept_N.sum() > 800
+    np.True_
     """
     points = found.points
     emoji = tuple(map(emoji_in, points.texts))
