@@ -37,7 +37,7 @@ def table_of(found: "Map") -> "pyarrow.Table":
     >>> found = unembed.open_head("demo").map(region="emoji", marks=["emoji(seahorse)"])
     >>> table = table_of(found)
     >>> table.filter(table["part"].to_numpy(zero_copy_only=False) == "mark")["snap"].to_pylist()
-    [239435]
+    [247193]
     """
     import pyarrow
 

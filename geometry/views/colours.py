@@ -88,7 +88,7 @@ def coloured(found: Map, by: str) -> Colouring:
     >>> import unembed
     >>> colouring = coloured(unembed.open_head("demo").map(region="emoji"), "kind")
     >>> colouring.legend
-    (('other', '#0072b2'),)
+    (('text', '#0072b2'),)
     """
     points = found.points
     check_colour(by, tuple(points.columns))
