@@ -38,6 +38,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         *("__init__.py", "cli.py", "errors.py", "py.typed"),
         "geometry/concepts/directions.toml",
         *(f"geometry/views/report.{kind}" for kind in ("css", "html", "js")),
+        *(f"geometry/views/map.{kind}" for kind in ("css", "html")),
+        *(f"geometry/views/map_{part}.js" for part in ("data", "draw", "page")),
     }
     assert package == {f"unembed/{name}" for name in tree}
     rest = [name for name in names if name not in package]
