@@ -19,6 +19,7 @@ from ..indexes.tensors import is_file
 from .heads.unembedding import Unembedding
 from .tokens.kinds import KINDS
 from .tokens.vocabulary import Vocabulary
+from .tokens.whole_emoji import whole_emoji
 
 if TYPE_CHECKING:
     import regex
@@ -213,11 +214,7 @@ def _library_version(name: str) -> str:
 
 def _emoji(vocabulary: Vocabulary) -> NDArray[np.int64]:
     """Find the emoji that are one token."""
-    import emoji
-
-    whole = emoji.STATUS["fully_qualified"]
-    texts = [text for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole]
-    forms = {form.encode() for text in texts for form in (text, f" {text}")}
+    forms = {form.encode() for text in whole_emoji() for form in (text, f" {text}")}
     known_N = np.flatnonzero(vocabulary.known_V)
     found = [id_ for id_ in known_N.tolist() if vocabulary.written[id_] in forms]
     return np.array(found, dtype=np.int64)

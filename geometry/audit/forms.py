@@ -12,6 +12,7 @@ from ..concepts.pairs import Pair, spoken
 from ..records.record import Record
 from ..region import holds
 from ..tokens.vocabulary import Vocabulary
+from ..tokens.whole_emoji import whole_emoji
 
 # N tokens.
 
@@ -180,11 +181,10 @@ def _emoji_names(language: str) -> Iterator[tuple[str, str]]:
 
     if language != "en":
         emoji.config.load_language(language)
-    whole = emoji.STATUS["fully_qualified"]
-    data = [(text, data) for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole]
-    for text, of in data:
+    data = whole_emoji()
+    for text, of in data.items():
         yield spoken(of.get(language, "")), text
-    for text, of in data if language == "en" else ():
+    for text, of in data.items() if language == "en" else ():
         for alias in of.get("alias", ()):
             yield spoken(alias), text
 

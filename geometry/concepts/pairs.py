@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import UsageError
 from ...indexes.tensors import is_file
 from ..tokens.vocabulary import Vocabulary
+from ..tokens.whole_emoji import whole_emoji
 from .checks import shown
 from .explain import listed
 from .toml_pairs import read_tables
@@ -211,9 +212,9 @@ def emoji_pairs(vocabulary: Vocabulary, *, language: str = "en") -> PairSet:
     if language != "en":
         emoji.config.load_language(language)
     pairs = []
-    for text, data in emoji.EMOJI_DATA.items():
+    for text, data in whole_emoji().items():
         id_ = _emoji_token(text, vocabulary)
-        if data["status"] != emoji.STATUS["fully_qualified"] or id_ is None:
+        if id_ is None:
             continue
         codes = [data[language]] if language in data else []
         codes += data.get("alias", []) if language == "en" else []

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ...errors import UsageError
 from ..concepts.checks import shown
 from ..concepts.pairs import spoken
+from ..tokens.whole_emoji import whole_emoji
 from .record import Record
 from .values import readable
 
@@ -63,11 +64,9 @@ def _emoji(source: str, rest: str, name: str | None) -> Iterator[Record]:
             f"{', '.join(emoji.LANGUAGES)}"
         )
     emoji.config.load_language(language)
-    whole = emoji.STATUS["fully_qualified"]
     return (
         _record(text, spoken(data.get(language, "")), f"in {language!r}", name)
-        for text, data in emoji.EMOJI_DATA.items()
-        if data["status"] == whole
+        for text, data in whole_emoji().items()
     )
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from itertools import groupby
 
 from ..tokens.vocabulary import display
+from ..tokens.whole_emoji import whole_emoji
 
 _LONGEST = 24  # characters
 _SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
@@ -115,7 +116,4 @@ def _escaped(chars: str) -> str:
 @cache
 def _all_emoji() -> frozenset[str]:
     """Give every emoji in its full form."""
-    import emoji
-
-    whole = emoji.STATUS["fully_qualified"]
-    return frozenset(text for text, data in emoji.EMOJI_DATA.items() if data["status"] == whole)
+    return frozenset(whole_emoji())
