@@ -133,8 +133,7 @@ class Search:
         self, concept: Concept, residual_norm: float, analogy: Analogy | None
     ) -> _Question:
         """Bring a concept to the length at which its residual has this norm."""
-        unit_D = concept.unit().vector_D
-        vector_D = unit_D * (residual_norm / norm(self.space.residual(unit_D)))
+        vector_D = concept.reaching(residual_norm)
         measure = self.space.measure(vector_D, cosine=self.score != "dot")
         named = {id_ for name in concept.resolved for id_ in name.token_ids}
         return _Question(

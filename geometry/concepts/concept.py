@@ -118,6 +118,17 @@ class Concept:
             f"unit({self.expression})", self.space, self.resolved, vector_D, 1.0, fit=self.fit
         )
 
+    def reaching(self, residual_norm: float) -> NDArray[np.float64]:
+        """Give the vector at the length at which its residual has this norm, shape (D,).
+
+        Raises
+        ------
+        ExpressionError
+            The concept comes out at zero.
+        """
+        unit_D = self.unit().vector_D
+        return unit_D * (residual_norm / float(norm(self.space.residual(unit_D))))
+
     def residual(self) -> NDArray[np.float64]:
         """Give the residual of norm 1 that meets the concept, shape (D,).
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...indexes import exact
-from ...indexes.rows import gaps, norm
+from ...indexes.rows import gaps
 from ..concepts.concept import Concept
 from ..heads.unembedding import Unembedding
 
@@ -137,15 +137,14 @@ def met_by(
     if not concepts:
         return []
     space, index = concepts[0].space, head.index
-    units_MD = np.array([concept.unit().vector_D for concept in concepts])
-    vectors_MD = units_MD / [[norm(space.residual(unit_D))] for unit_D in units_MD]
-    measures = [space.measure(vector_D, cosine=True) for vector_D in vectors_MD]
+    vectors = [concept.reaching(1.0) for concept in concepts]
+    measures = [space.measure(vector_D, cosine=True) for vector_D in vectors]
     logits = [space.logits(measure) for measure in measures]
     near = exact.propose(index, measures, k, among_N=ids_N)
     most = exact.propose(index, logits, 1, among_N=ids_N)
     found = []
     for vector_D, measure, logit, *proposals in zip(
-        vectors_MD, measures, logits, near, most, strict=True
+        vectors, measures, logits, near, most, strict=True
     ):
         cosines_K, ids_K = exact.nearest(index, head.rows, measure, proposals[0], k)
         _, snap_1 = exact.nearest(index, head.rows, logit, proposals[1], 1)
