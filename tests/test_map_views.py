@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unembed.geometry.views import spread as spread_module
 from unembed.geometry.views.labels import Named, placed
@@ -13,6 +13,7 @@ from .mapped import a_map
 
 
 @given(st.integers(0, 1 << 30), st.integers(0, 120), st.floats(0, 60))
+@example(0, 1, 0.0)
 @settings(max_examples=40, deadline=None)
 def test_what_is_kept_hardly_overlaps_and_stays_within_reach(
     seed: int, count: int, reach: float
@@ -57,6 +58,19 @@ def test_labels_lie_within_the_picture_and_on_no_other() -> None:
         assert 7 <= y <= 393
         for other_x, other_y in found[:place]:
             assert abs(x - other_x) > 80 or abs(y - other_y) > 9
+
+
+def test_an_emoji_without_a_picture_is_written() -> None:
+    scene = scene_of(
+        a_map(40),
+        width=600,
+        height=400,
+        measure=lambda text, height: (height * len(text) / 2, height),
+        pictured=lambda emoji: emoji == "🐶",
+    )
+    assert {one for one in scene.emoji if one is not None} == {"🐶"}
+    assert scene.kept_N[8]
+    assert scene.texts[8] == "🐴"
 
 
 def test_a_scene_counts_what_has_no_room_and_leaves_the_hole_free() -> None:

@@ -40,7 +40,7 @@ class Scene:
     kept_N : ndarray of bool
         Which are drawn as what they are; the others are dots.
     emoji : tuple of str or None
-        The emoji that each is.
+        The emoji whose picture each is; None for what is written.
     texts : tuple of str
         The visible form of each.
     marks_M2 : ndarray of float64
@@ -116,7 +116,8 @@ def scene_of(
     np.True_
     """
     points = found.points
-    emoji = tuple(map(emoji_in, points.texts))
+    found_emoji = map(emoji_in, points.texts)
+    emoji = tuple(one if one is not None and pictured(one) else None for one in found_emoji)
     forms = tuple(map(shown, points.tokens, points.texts))
     at = _fitting(found, width, height)
     own_N2 = at(points.drawn_NC)
@@ -126,7 +127,7 @@ def scene_of(
     sizes_N2 = np.full((len(own_N2), 2), np.nan)
     written = 0
     for place, (one, form) in enumerate(zip(emoji, forms, strict=True)):
-        if one is not None and pictured(one):
+        if one is not None:
             sizes_N2[place] = size, size
         elif written < _TEXTS:
             room = measure(form, size / 2)

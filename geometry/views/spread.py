@@ -86,7 +86,7 @@ def _apart(
     count = len(own_N2)
     turns_N = np.arange(count) * _TURN
     nudges_N2 = np.column_stack([np.cos(turns_N), np.sin(turns_N)]) * sizes_X2[:count] * 1e-3
-    moved_N2 = own_N2 + nudges_N2
+    moved_N2 = own_N2 + _within(nudges_N2, reach)
     for _ in range(_ROUNDS):
         at_X2 = np.concatenate([moved_N2, standing_M2])
         one_P, other_P = _near(at_X2, sizes_X2)
@@ -105,10 +105,15 @@ def _apart(
         pushes_X2 = np.zeros_like(at_X2)
         np.add.at(pushes_X2, one_P, push_P2)
         np.add.at(pushes_X2, other_P, -push_P2)
-        away_N2 = moved_N2 + 0.7 * pushes_X2[:count] - own_N2
-        far_N1 = np.linalg.norm(away_N2, axis=1, keepdims=True)
-        moved_N2 = own_N2 + away_N2 * np.minimum(1.0, reach / np.maximum(far_N1, 1e-12))
+        moved_N2 = own_N2 + _within(moved_N2 + 0.7 * pushes_X2[:count] - own_N2, reach)
     return moved_N2
+
+
+def _within(away_N2: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Shorten moves that are longer than the reach."""
+    far_N1 = np.linalg.norm(away_N2, axis=1, keepdims=True)
+    within_N2: NDArray[np.float64] = away_N2 * np.minimum(1.0, reach / np.maximum(far_N1, 1e-12))
+    return within_N2
 
 
 def _near(
