@@ -163,6 +163,13 @@ def test_marks_are_listed_and_gone_to(page: Page) -> None:
     assert len(entries) == 3
     assert entries[0].startswith("emoji(<b>seahorse</b>)")
     assert "70°" in entries[0]
+    seen = (
+        "(() => { const picture = document.querySelector('#marks canvas');"
+        " const brush = picture.getContext('2d');"
+        " const { data } = brush.getImageData(0, 0, picture.width, picture.height);"
+        " return data.some((part) => part > 0); })()"
+    )
+    page.tab.wait_for_function(seen)
     page.tab.click("#marks button >> nth=0")
     page.tab.wait_for_timeout(500)
     assert page.tab.evaluate("[view.x, view.y]") == pytest.approx([0.5, 0.5], abs=1e-4)

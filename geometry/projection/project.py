@@ -140,7 +140,7 @@ supervised, seed, columns, method, space, pieces, directions, estimator, fold_no
     """
     if isinstance(marks, str):
         raise UsageError(f"marks is the one text {marks!r}; give a list: [{marks!r}]")
-    layout = Layout(neighbors, min_dist, densmap, dimensions, supervised, seed)
+    layout, score = Layout(neighbors, min_dist, densmap, dimensions, supervised, seed), None
     if method is not None:
         if (pieces, estimator) != (DEFAULT_PIECES, None):
             raise UsageError(
@@ -149,6 +149,7 @@ supervised, seed, columns, method, space, pieces, directions, estimator, fold_no
             )
         chosen = chosen_method(head, method, check_space(space), fold_norm=fold_norm)
         pieces, estimator = chosen.pieces, chosen.estimator
+        score = "csls" if chosen.csls else None
     composer = composer_of(
         head,
         space=space,
@@ -158,7 +159,7 @@ supervised, seed, columns, method, space, pieces, directions, estimator, fold_no
         fold_norm=fold_norm,
         progress=progress,
     )
-    tokens, title = gathered(head, region, exclude=exclude_region), ""
+    tokens = gathered(head, region, exclude=exclude_region)
     centre = None if around is None else as_concept(composer, around, name="a vector")
     concepts = [
         as_concept(composer, mark, name=f"vector {place}") for place, mark in enumerate(marks, 1)
@@ -166,7 +167,6 @@ supervised, seed, columns, method, space, pieces, directions, estimator, fold_no
     trails = _trails(composer, paths or {})
     title = " and ".join(tokens.groups)
     if centre is not None:
-        score = "csls" if method is not None and chosen.csls else None
         tokens = _around(head, composer, centre, tokens, top, score, progress)
         title = f"around {centre.expression}" + ("" if title == ALL else f" in {title}")
         if centre.expression not in {concept.expression for concept in concepts}:

@@ -42,6 +42,13 @@ class Trust:
     neighbors: int
     tokens: int
 
+    def __str__(self) -> str:
+        """Say it in words."""
+        return (
+            f"trustworthiness {self.trustworthiness:.3f}; {self.preservation:.0%} of a token's "
+            f"{self.neighbors} nearest stay among its {self.neighbors} nearest here"
+        )
+
 
 def trust_of(
     units_ND: NDArray[np.float32], mapped_NC: NDArray[np.float32], *, done: Done

@@ -18,7 +18,7 @@ PALETTE = (
 )
 OTHER = "#8a8f98"
 # Viridis at five places.
-_RAMP = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+RAMP = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 _OWN = ("cluster", "kind", "script", "norm", "group")
 
 
@@ -128,7 +128,7 @@ def _of_numbers(by: str, values: Sequence[Value]) -> Colouring:
         return Colouring(by, (OTHER,) * len(values), (), numeric=True)
     low, high = float(known.min()), float(known.max())
     shares = np.nan_to_num((numbers - low) / ((high - low) or 1.0))
-    ramp = np.array(_RAMP, dtype=float)
+    ramp = np.array(RAMP, dtype=float)
     steps = np.linspace(0, 1, len(ramp))
     mixed = np.column_stack([np.interp(shares, steps, ramp[:, part]) for part in range(3)])
     colours = [
@@ -137,6 +137,6 @@ def _of_numbers(by: str, values: Sequence[Value]) -> Colouring:
             mixed.round().astype(int).tolist(), np.isfinite(numbers), strict=True
         )
     ]
-    ends = ("#{:02x}{:02x}{:02x}".format(*_RAMP[place]) for place in (0, -1))
+    ends = ("#{:02x}{:02x}{:02x}".format(*RAMP[place]) for place in (0, -1))
     legend = zip((f"{low:.4g}", f"{high:.4g}"), ends, strict=True)
     return Colouring(by, tuple(colours), tuple(legend), numeric=True)

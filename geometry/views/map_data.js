@@ -31,7 +31,7 @@ const many = (n) => n.toLocaleString("en");
 
 const PALETTE = data.palette;
 const OTHER = data.other;
-const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+const RAMP = data.ramp;
 
 function rgbOf(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));

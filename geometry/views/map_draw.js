@@ -11,7 +11,7 @@ const TRIES = tries();
 const view = { scale: 1, x: 0, y: 0, yaw: -0.6, pitch: 0.4, fitted: 1, width: 1, height: 1, ratio: 1 };
 const screen = new Float32Array(2 * COUNT); // where each token is, in CSS pixels
 const depth = DIMENSIONS === 3 ? new Float32Array(COUNT) : null;
-const shown = { places: [], offsets: new Map(), size: 24, dots: COUNT, scale: 0, gist: "" };
+const shown = { places: [], offsets: new Map(), size: 24, dots: COUNT, gist: "" };
 const style = { ink: "#000", soft: "#666", paper: "#fff", mark: "#c00" };
 let colouring = colouringOf(data.color_by);
 let packed = null; // colours as the screen's own words
@@ -152,27 +152,22 @@ function arrange() {
   const order = [];
   let inside = 0;
   const key = (x, y) => x * 65536 + y;
-  const free = (x, y, wide, high) => {
+  const cellsOf = (x, y, wide, high) => {
     const [left, right] = [Math.floor((x - wide / 2) / cell), Math.floor((x + wide / 2) / cell)];
     const [top, low] = [Math.floor((y - high / 2) / cell), Math.floor((y + high / 2) / cell)];
+    const cells = [];
     for (let column = left; column <= right; column += 1) {
-      for (let row = top; row <= low; row += 1) {
-        for (const box of taken.get(key(column, row)) ?? []) {
-          if (Math.abs(box[0] - x) < (box[2] + wide) / 2 - 1
-            && Math.abs(box[1] - y) < (box[3] + high) / 2 - 1) return false;
-        }
-      }
+      for (let row = top; row <= low; row += 1) cells.push(key(column, row));
     }
-    return true;
+    return cells;
   };
+  const free = (x, y, wide, high) => cellsOf(x, y, wide, high).every((at) =>
+    (taken.get(at) ?? []).every((box) => Math.abs(box[0] - x) >= (box[2] + wide) / 2 - 1
+      || Math.abs(box[1] - y) >= (box[3] + high) / 2 - 1));
   const take = (x, y, wide, high) => {
-    const [left, right] = [Math.floor((x - wide / 2) / cell), Math.floor((x + wide / 2) / cell)];
-    const [top, low] = [Math.floor((y - high / 2) / cell), Math.floor((y + high / 2) / cell)];
-    for (let column = left; column <= right; column += 1) {
-      for (let row = top; row <= low; row += 1) {
-        if (!taken.has(key(column, row))) taken.set(key(column, row), []);
-        taken.get(key(column, row)).push([x, y, wide, high]);
-      }
+    for (const at of cellsOf(x, y, wide, high)) {
+      if (!taken.has(at)) taken.set(at, []);
+      taken.get(at).push([x, y, wide, high]);
     }
   };
   for (const mark of allMarks()) {
@@ -200,7 +195,7 @@ function arrange() {
       }
     }
   }
-  Object.assign(shown, { places: order, offsets, size, dots: inside - order.length, scale: view.scale });
+  Object.assign(shown, { places: order, offsets, size, dots: inside - order.length });
   const dots = shown.dots ? `, ${many(shown.dots)} are dots at this scale` : "";
   const moved = order.length ? `; each within ${REACH} of its width from its place` : "";
   shown.gist = `${many(inside)} of ${many(COUNT)} tokens in view${dots}${moved}`;

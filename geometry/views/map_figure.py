@@ -59,9 +59,9 @@ def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
 
     colouring = coloured(found, color_by)
     high = (_WIDTH - 2 * _SIDE) * aspect_of(found)
-    vector = path.suffix != ".png"
+    vector, fonts = path.suffix != ".png", _fonts()
     with mpl.rc_context(
-        {"svg.hashsalt": "unembed", "font.family": _fonts(), "text.parse_math": False}
+        {"svg.hashsalt": "unembed", "font.family": fonts, "text.parse_math": False}
     ):
         figure = Figure(figsize=(_WIDTH / _DPI, (high + _HEAD + _FOOT) / _DPI), dpi=_DPI)
         canvas = FigureCanvasAgg(figure)
@@ -69,7 +69,7 @@ def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
         axes.set_axis_off()
         axes.set_xlim(-_SIDE, _WIDTH - _SIDE)
         axes.set_ylim(-_FOOT, high + _HEAD)
-        pen = _Pen(axes, canvas)
+        pen = _Pen(axes, canvas, fonts)
         emoji = {one for one in map(emoji_in, found.points.texts) if one is not None}
         glyphs = glyphs_of(emoji, size=72)
         scene = scene_of(
@@ -98,14 +98,13 @@ def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
 class _Pen:
     """Writes texts on the axes, and knows how large they come out."""
 
-    def __init__(self, axes: Any, canvas: Any) -> None:
+    def __init__(self, axes: Any, canvas: Any, fonts: list[str]) -> None:
         from matplotlib.font_manager import FontProperties, findfont, get_font
 
         self.axes = axes
         self._renderer = canvas.get_renderer()
-        self._plain = FontProperties(family=_fonts())
-        self._fonts = [get_font(findfont(FontProperties(family=[name]))) for name in _fonts()]
-        self._sizes: dict[tuple[str, float], tuple[float, float]] = {}
+        self._plain = FontProperties(family=fonts)
+        self._fonts = [get_font(findfont(FontProperties(family=[name]))) for name in fonts]
 
     def measure(self, text: str, height: float) -> tuple[float, float] | None:
         """Give the size of a text in pixels; None where no font has all of it."""
@@ -126,9 +125,14 @@ class _Pen:
     def write(
         self, text: str, at: tuple[float, float], height: float, colour: str, **options: Any
     ) -> None:
-        """Write a text whose letters are this many pixels high, with a pale edge."""
+        """Write a text whose letters are this many pixels high, with a pale edge.
+
+        What no font has all of is written by the numbers of its characters.
+        """
         from matplotlib.patheffects import withStroke
 
+        if text and self.measure(text, height) is None:
+            text = text.encode("ascii", errors="backslashreplace").decode()
         given = {"ha": "center", "va": "center", "zorder": 5} | options
         edge = [withStroke(linewidth=height / 8, foreground="white")]
         self.axes.text(
@@ -197,13 +201,7 @@ def _labels(pen: _Pen, found: Map, scene: Scene) -> None:
     """Write the names of clusters."""
     for cluster, at in zip(found.clusters, scene.labels, strict=True):
         if at is not None:
-            name = cluster.name if pen.measure(cluster.name, 10.0) else _plain(cluster.name)
-            pen.write(name, at, 0.62 * scene.size, _INK, weight="bold")
-
-
-def _plain(text: str) -> str:
-    """Write a text so that any font has it."""
-    return text.encode("ascii", errors="backslashreplace").decode()
+            pen.write(cluster.name, at, 0.62 * scene.size, _INK, weight="bold")
 
 
 def _breaks(axes: Any, found: Map, scene: Scene) -> None:
@@ -266,9 +264,7 @@ def _marks(pen: _Pen, found: Map, scene: Scene) -> None:
                 zorder=7,
             )
         at = scene.mark_labels[place] or (float(at_2[0]), float(at_2[1] + 1.3 * ring))
-        label = mark_label(found, place)
-        label = label if pen.measure(label, 10.0) else _plain(label)
-        pen.write(label, at, 0.66 * scene.size, _MARK, weight="bold", zorder=8)
+        pen.write(mark_label(found, place), at, 0.66 * scene.size, _MARK, weight="bold", zorder=8)
 
 
 def _captions(
@@ -281,21 +277,13 @@ def _captions(
         f"neighbors: {layout.neighbors} neighbors, min_dist {layout.min_dist:g}, seed {layout.seed}"
         f"{', densmap' if layout.densmap else ''}{', supervised' if layout.supervised else ''}"
     )
-    believed = (
-        ""
-        if trust is None
-        else (
-            f"trustworthiness {trust.trustworthiness:.3f}; {trust.preservation:.0%} of a token's "
-            f"{trust.neighbors} nearest stay among its {trust.neighbors} nearest here"
-        )
-    )
+    believed = "" if trust is None else str(trust)
     for text, up, height, colour, weight in (
         (f"{found.title} in the head of {found.source}", 104, 44.0, _INK, "bold"),
         (made, 52, 23.0, _FAINT, "normal"),
         (believed, 20, 23.0, _FAINT, "normal"),
     ):
-        line = text if pen.measure(text or " ", 10.0) else _plain(text)
-        pen.write(line, (0.0, high + up), height, colour, ha="left", va="baseline", weight=weight)
+        pen.write(text, (0.0, high + up), height, colour, ha="left", va="baseline", weight=weight)
     dots = int((~scene.kept_N).sum())
     unnamed = sum(at is None for at in scene.labels)
     moved = np.linalg.norm(scene.places_N2 - scene.own_N2, axis=1).max(initial=0.0) / scene.size
@@ -323,6 +311,5 @@ def _legend(pen: _Pen, colouring: Colouring, high: float) -> None:
     for place, (label, colour) in enumerate(colouring.legend):
         up = high + _HEAD - 30 - 22 * (place % 6)
         x = right - 240 * (place // 6)
-        text = label if pen.measure(label, 10.0) else _plain(label)
         pen.axes.scatter([x], [up], s=24, c=[colour], linewidths=0, zorder=5)
-        pen.write(text, (x - 14, up), 18.0, _INK, ha="right")
+        pen.write(label, (x - 14, up), 18.0, _INK, ha="right")

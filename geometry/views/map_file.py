@@ -30,8 +30,7 @@ def check_map_path(path: Path) -> None:
     --------
     >>> check_map_path(Path("emoji.html"))
     """
-    if path.suffix not in _ENDINGS:
-        raise UsageError(f"{path}: a map is written as {', '.join(_ENDINGS)}")
+    _check_ending(path)
     if path.suffix in METADATA:
         check_figure(path)
     else:
@@ -68,7 +67,7 @@ def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> Non
     'part,name,id,token,te'
     """
     path = Path(path)
-    check_map_path(path)
+    _check_ending(path)
     if path.suffix in METADATA:
         map_figure(found, path, color_by=color_by)
         return
@@ -83,6 +82,12 @@ def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> Non
             writers[path.suffix](file)
     except OSError as error:
         raise UsageError(f"{path}: the map cannot be written: {reason_of(error)}") from error
+
+
+def _check_ending(path: Path) -> None:
+    """Refuse an ending that tells of no kind of file."""
+    if path.suffix not in _ENDINGS:
+        raise UsageError(f"{path}: a map is written as {', '.join(_ENDINGS)}")
 
 
 def _json(found: Map) -> str:

@@ -112,7 +112,7 @@ function formOf(place) {
   const [column, row] = [sprites[place] % data.atlas.columns, Math.floor(sprites[place] / data.atlas.columns)];
   const paint_ = () => picture.getContext("2d").drawImage(
     atlas, column * side, row * side, side, side, 0, 0, side, side);
-  if (atlas.complete) paint_();
+  if (atlas.naturalWidth) paint_(); // an image without a source is complete too
   else atlas.addEventListener("load", paint_);
   return picture;
 }
@@ -226,7 +226,7 @@ function point(event) {
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, point(event));
-  const loop = (state.choosing || event.shiftKey) && DIMENSIONS === 2 || state.choosing;
+  const loop = state.choosing || (event.shiftKey && DIMENSIONS === 2);
   drag = { from: point(event), at: point(event), loop, moved: false, shift: event.shiftKey };
   state.loop = loop ? [point(event)] : [];
 });
@@ -382,7 +382,9 @@ function showLegend() {
   });
   if (ramp) {
     const [low, high] = ramp.map((value) => String(Number(value.toPrecision(4))));
-    entries.push(make("li", { class: "ramp", "aria-hidden": "true" }), make("li", {}, `${low} to ${high}`));
+    const bar = make("li", { class: "ramp", "aria-hidden": "true" });
+    bar.style.background = `linear-gradient(90deg, ${RAMP.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ")})`;
+    entries.push(bar, make("li", {}, `${low} to ${high}`));
   }
   byId("legend").replaceChildren(...entries);
 }

@@ -13,7 +13,7 @@ from ..projection.map import Map
 from ..projection.marks import Mark
 from ..tokens.vocabulary import display
 from .atlas import Atlas, atlas_of
-from .colours import OTHER, PALETTE, check_colour
+from .colours import OTHER, PALETTE, RAMP, check_colour
 from .glyphs import Glyphs, glyphs_of
 from .html import data_of, digest_of, filled, part
 from .shown import emoji_in, shown
@@ -91,10 +91,7 @@ def _trust(found: Map) -> str:
     trust = found.trust
     if trust is None:
         return "Too few tokens to say how far it can be believed."
-    return (
-        f"Trustworthiness {trust.trustworthiness:.3f}; {trust.preservation:.0%} of a token's "
-        f"{trust.neighbors} nearest stay among its {trust.neighbors} nearest here."
-    )
+    return f"{str(trust).capitalize()}."
 
 
 def _notes(found: Map, glyphs: Glyphs) -> str:
@@ -138,6 +135,7 @@ def _data(found: Map, atlas: Atlas, emoji: Sequence[str | None], color_by: str) 
         "color_by": color_by,
         "palette": PALETTE,
         "other": OTHER,
+        "ramp": RAMP,
         "clusters": [
             {"name": display(cluster.name), "size": cluster.size, "at": cluster.drawn}
             for cluster in found.clusters
