@@ -12,13 +12,15 @@ from unembed import Head, open_head
 from unembed.errors import UsageError
 from unembed.geometry.hubness import unit_rows
 from unembed.geometry.projection import closest as closest_module
+from unembed.geometry.projection import names as names_module
 from unembed.geometry.projection import trust as trust_module
 from unembed.geometry.projection.closest import closest
-from unembed.geometry.projection.clusters import clustered, described, words_of
+from unembed.geometry.projection.clusters import clustered, described
 from unembed.geometry.projection.fuzzy import fuzzy_graph, memberships
 from unembed.geometry.projection.islands import brought_near
 from unembed.geometry.projection.layout import Layout, added, laid_out
 from unembed.geometry.projection.marks import met_by
+from unembed.geometry.projection.names import words_of
 from unembed.geometry.projection.trust import trust_of
 from unembed.geometry.space import open_space
 
@@ -256,17 +258,30 @@ def test_a_far_island_is_brought_near_and_a_near_one_stays() -> None:
     assert brought_near(even)[1] == ()
 
 
-def test_clusters_come_by_size_and_are_called_by_words_near_them(head: Head) -> None:
+def test_clusters_come_by_size() -> None:
     mapped = np.concatenate([RNG(0).normal(size=(60, 2)), RNG(1).normal(size=(40, 2)) + 30])
     found = clustered(mapped.astype(np.float32))
     assert np.bincount(found[found >= 0]).tolist() == sorted(np.bincount(found[found >= 0]))[::-1]
     assert set(found[:60]) - {-1} != set(found[60:]) - {-1}
-    space, ids_N = open_space(head, "cosine"), np.arange(100)
-    words = words_of(head, space, unit_rows(space, head.rows, ids_N), found)
-    named = described(head.vocabulary, words, found, mapped.astype(np.float32))
-    used = [word for cluster in named for word in cluster.words]
-    assert len(used) == len(set(used)) > 0
-    assert [cluster.size for cluster in named] == np.bincount(found[found >= 0]).tolist()
+
+
+def test_clusters_are_called_by_words_that_stand_out_at_their_centres(head: Head) -> None:
+    space, words = open_space(head, "cosine"), names_module._words(head.vocabulary)
+    assert {"king", "sea"} <= set(words)
+    called = [("king",), ("sea",), ("horse",), ("woman",)]
+    centres = [head.vocabulary.id_of(f" {word}") for (word,) in called]
+    clusters_N, drawn_N2 = np.arange(60) % 5 - 1, RNG(0).normal(size=(60, 2)).astype(np.float32)
+    units_ND = RNG(1).normal(size=(60, head.rows.width)).astype(np.float32) / 20
+    for cluster, id_ in enumerate(centres):
+        units_ND[clusters_N == cluster] += unit_rows(space, head.rows, np.array([id_]))
+    found = described(
+        head.vocabulary, words_of(head, space, units_ND, clusters_N), clusters_N, drawn_N2
+    )
+    assert [cluster.words[:1] for cluster in found] == called
+    noise_ND = RNG(2).normal(size=(60, head.rows.width)).astype(np.float32)
+    words_L2 = words_of(head, space, noise_ND, clusters_N)
+    unnamed = described(head.vocabulary, words_L2, clusters_N, drawn_N2)
+    assert [one.name for one in unnamed][1:2] == ["cluster 2"]
 
 
 def test_many_rows_are_clustered_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """The rows nearest to each of some rows, among them: what a map keeps together."""
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ...indexes.batch import nearest_each
 from ...indexes.progress import Done
+from ...indexes.store import Arrays, fits
 from ..heads.unembedding import Unembedding
 from ..hubness import unit_rows
 from ..space import Space
@@ -21,6 +24,8 @@ def closest(
     head: Unembedding, space: Space, ids_N: NDArray[np.int64], k: int, *, done: Done
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Give the k rows nearest to each of some rows, among them, exactly; itself left out.
+
+    They are kept: how they are laid out can be tried again and again.
 
     Parameters
     ----------
@@ -52,12 +57,31 @@ def closest(
     >>> places_NK.shape
     (3, 1)
     """
-    if len(ids_N) <= _FEW:
-        units_ND = unit_rows(space, head.rows, ids_N).astype(np.float64)
-        places_NK, cosines_NK = _among_few(units_ND, k, done)
-    else:
-        places_NK, cosines_NK = _among_many(head, space, ids_N, k, done)
-    return places_NK, np.clip(cosines_NK, -1.0, 1.0)
+
+    def build() -> Arrays:
+        if len(ids_N) <= _FEW:
+            units_ND = unit_rows(space, head.rows, ids_N).astype(np.float64)
+            places_NK, cosines_NK = _among_few(units_ND, k, done)
+        else:
+            places_NK, cosines_NK = _among_many(head, space, ids_N, k, done)
+        return {"places": places_NK.astype(np.int32), "cosines": np.clip(cosines_NK, -1.0, 1.0)}
+
+    key = repr((space.key, hashlib.sha256(ids_N.tobytes()).hexdigest(), k))
+    shape = (len(ids_N), k)
+    kept = head.store.arrays("closest", key, build, lambda kept: _fits(kept, shape))
+    return kept["places"].astype(np.int64), kept["cosines"]
+
+
+def _fits(kept: Arrays, shape: tuple[int, int]) -> bool:
+    """Tell whether arrays from disk are neighbours."""
+    return (
+        set(kept) == {"places", "cosines"}
+        and kept["places"].dtype == np.int32
+        and kept["places"].shape == shape
+        and bool(np.all((kept["places"] >= 0) & (kept["places"] < shape[0])))
+        and fits({"cosines": kept["cosines"]}, {"cosines": shape})
+        and bool(np.all(np.abs(kept["cosines"]) <= 1))
+    )
 
 
 def _among_few(

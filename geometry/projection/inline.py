@@ -42,7 +42,7 @@ def inline_svg(found: "Map") -> str:
     count = len(points.ids_N)
     places = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(int)).tolist()
     parts = [_token(found, place, *at(drawn_N2[place])) for place in places]
-    for cluster in found.clusters:
+    for cluster in found.named.values():
         x, y = at(np.array(cluster.drawn))
         parts.append(
             f'<text x="{x}" y="{y}" font-size="9" text-anchor="middle" font-weight="bold" '

@@ -1,4 +1,4 @@
-"""What is derived of a map, kept in the head's store: neighbours, places, clusters, trust."""
+"""What is derived of a map, kept in the head's store: places, clusters and names, trust."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,11 +16,12 @@ from ..heads.unembedding import Unembedding
 from ..hubness import unit_rows
 from ..space import Space
 from .closest import closest
-from .clusters import clustered, words_of
+from .clusters import clustered
 from .gathering import Gathered
 from .islands import Break, brought_near
 from .layout import Layout, added, laid_out
 from .marks import Met
+from .names import words_of
 from .trust import Trust, trust_of
 
 # N tokens on a map of C coordinates; K nearest; L clusters.
@@ -67,6 +68,16 @@ class Kept:
     def arrays(self) -> Arrays:
         """Give what is kept of the map; see `_derived`."""
         return self.head.store.arrays("map", self._key, self._derived, self._fits)
+
+    @cached_property
+    def near(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Give the places of the nearest tokens of each, and their cosines; see `closest`."""
+        count = len(self.tokens.ids_N)
+        k = min(max(self.layout.neighbors - 1, NEAREST), count - 1)
+        if not k:
+            return np.zeros((count, 0), np.int64), np.zeros((count, 0))
+        done = self._step("finding neighbors")
+        return closest(self.head, self.space, self.tokens.ids_N, k, done=done)
 
     @property
     def trust(self) -> Trust | None:
@@ -123,12 +134,7 @@ class Kept:
         """Derive all."""
         ids_N = self.tokens.ids_N
         count = len(ids_N)
-        k = min(max(self.layout.neighbors - 1, NEAREST), count - 1)
-        near_NK, cosines_NK = np.zeros((count, 0), np.int64), np.zeros((count, 0))
-        if k:
-            near_NK, cosines_NK = closest(
-                self.head, self.space, ids_N, k, done=self._step("finding neighbors")
-            )
+        near_NK, cosines_NK = self.near
         units_ND = unit_rows(self.space, self.head.rows, ids_N)
         held = self.layout.neighbors - 1
         mapped_NC = laid_out(
@@ -147,8 +153,6 @@ class Kept:
         gaps_B3C = [[island.shift, island.start, island.end] for island in breaks]
         trust = trust_of(units_ND, mapped_NC, done=self._step("judging the map"))
         return {
-            "near": near_NK[:, :NEAREST].astype(np.int32),
-            "cosines": cosines_NK[:, :NEAREST].astype(np.float32),
             "mapped": mapped_NC,
             "drawn": drawn_NC,
             "islands": islands_N,
@@ -167,11 +171,9 @@ class Kept:
         count, known = len(self.tokens.ids_N), len(self.head.vocabulary)
         if not {"words", "gaps"} <= set(kept) or kept["words"].ndim != 2 or kept["gaps"].ndim != 3:
             return False
-        k, clusters, breaks = min(NEAREST, count - 1), len(kept["words"]), len(kept["gaps"])
+        clusters, breaks = len(kept["words"]), len(kept["gaps"])
         dimensions = self.layout.dimensions
         shapes = {
-            "near": ((count, k), np.int32, 0, count - 1),
-            "cosines": ((count, k), np.float32, -1.0, 1.0),
             "mapped": ((count, dimensions), np.float32, -np.inf, np.inf),
             "drawn": ((count, dimensions), np.float32, -np.inf, np.inf),
             "islands": ((count,), np.int32, -1, breaks - 1),

@@ -1,7 +1,9 @@
 """UMAP of neighbours that are known: where each row is drawn, and where a vector would be."""
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -203,10 +205,18 @@ def added(
     return placed_C
 
 
+@cache
 def _library() -> Any:
-    """Load umap-learn, which says at once that it could do more with TensorFlow."""
+    """Load umap-learn, and have what it compiles kept, as it keeps other functions of its own.
+
+    It says at once that it could do more with TensorFlow.
+    """
     with warnings.catch_warnings(action="ignore", category=ImportWarning):
-        from umap import umap_
+        from umap import layouts, umap_
+    epoch = getattr(layouts, "_nb_optimize_layout_euclidean_single_epoch", None)
+    if epoch is not None:
+        with suppress(AttributeError, RuntimeError):  # another numba, or no folder where it may
+            epoch.enable_caching()
     return umap_
 
 

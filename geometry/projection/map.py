@@ -127,6 +127,11 @@ class Map:
     paths: tuple[MapPath, ...] = ()
     breaks: tuple[Break, ...] = ()
 
+    @property
+    def named(self) -> dict[int, Cluster]:
+        """Give the clusters that words of the head name, by their numbers."""
+        return {number: each for number, each in enumerate(self.clusters) if each.words}
+
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as an object of JSON."""
         return dict_of(self)

@@ -226,6 +226,7 @@ def _drawn(
 ) -> Map:
     """Put a map together."""
     head, ids_N, arrays = kept.head, kept.tokens.ids_N, kept.arrays
+    near_NK, cosines_NK = kept.near
     drawn_NC = arrays["drawn"]
     clusters_N = arrays["clusters"].astype(np.int64)
     vocabulary = head.vocabulary
@@ -242,8 +243,8 @@ def _drawn(
         clusters_N=clusters_N,
         mapped_NC=arrays["mapped"],
         drawn_NC=drawn_NC,
-        near_NK=arrays["near"].astype(np.int64),
-        cosines_NK=arrays["cosines"],
+        near_NK=near_NK[:, :NEAREST],
+        cosines_NK=cosines_NK[:, :NEAREST].astype(np.float32),
         columns={} if columns is None else columns.of(ids_N),
     )
     return Map(

@@ -199,9 +199,9 @@ def _texts(pen: _Pen, scene: Scene, colouring: Colouring) -> None:
 
 def _labels(pen: _Pen, found: Map, scene: Scene) -> None:
     """Write the names of clusters."""
-    for cluster, at in zip(found.clusters, scene.labels, strict=True):
+    for number, at in scene.labels.items():
         if at is not None:
-            pen.write(cluster.name, at, 0.62 * scene.size, _INK, weight="bold")
+            pen.write(found.named[number].name, at, 0.62 * scene.size, _INK, weight="bold")
 
 
 def _breaks(axes: Any, found: Map, scene: Scene) -> None:
@@ -285,7 +285,7 @@ def _captions(
     ):
         pen.write(text, (0.0, high + up), height, colour, ha="left", va="baseline", weight=weight)
     dots = int((~scene.kept_N).sum())
-    unnamed = sum(at is None for at in scene.labels)
+    unnamed = sum(at is None for at in scene.labels.values())
     moved = np.linalg.norm(scene.places_N2 - scene.own_N2, axis=1).max(initial=0.0) / scene.size
     notes = [
         f"Tokens stand within {moved:.1f} of their width from their place"
@@ -300,7 +300,7 @@ def _captions(
     pen.write(" · ".join(filter(None, notes[3:])), (0.0, -74.0), 20.0, _FAINT, ha="left")
     drawn_by = ", ".join(f"Emoji: {artist}" for artist in glyphs.artists)
     names = "Names of clusters: the words of the head nearest to their centre"
-    credit = " · ".join(filter(None, (names if found.clusters else "", drawn_by)))
+    credit = " · ".join(filter(None, (names if found.named else "", drawn_by)))
     pen.write(credit, (0.0, -108.0), 20.0, _FAINT, ha="left")
     _legend(pen, colouring, high)
 

@@ -99,7 +99,7 @@ def _notes(found: Map, glyphs: Glyphs) -> str:
     return " ".join(
         [
             "Names of clusters are the words of the head nearest to their centre."
-            if found.clusters
+            if found.named
             else "",
             "// marks an island that is drawn nearer than it is." if found.breaks else "",
             "A dashed ring is where a concept lies that was composed; its arrow goes to the token "
@@ -138,7 +138,7 @@ def _data(found: Map, atlas: Atlas, emoji: Sequence[str | None], color_by: str) 
         "ramp": RAMP,
         "clusters": [
             {"name": display(cluster.name), "size": cluster.size, "at": cluster.drawn}
-            for cluster in found.clusters
+            for cluster in found.named.values()
         ],
         "marks": [_mark(mark) for mark in found.marks],
         "paths": [

@@ -1,6 +1,6 @@
 """A map at the scale of one picture: what is drawn where, what has room, what is left out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,8 +45,9 @@ class Scene:
         The visible form of each.
     marks_M2 : ndarray of float64
         Where the marks are.
-    labels : tuple of ((float, float) or None)
-        Where the name of each cluster stands; None where there is no room.
+    labels : mapping of int to ((float, float) or None)
+        Where the name of each cluster that has one stands, by its number; None where there is no
+        room.
     mark_labels : tuple of ((float, float) or None)
         Likewise of each mark.
     at : callable
@@ -68,7 +69,7 @@ class Scene:
     emoji: tuple[str | None, ...]
     texts: tuple[str, ...]
     marks_M2: NDArray[np.float64]
-    labels: tuple[tuple[float, float] | None, ...]
+    labels: Mapping[int, tuple[float, float] | None]
     mark_labels: tuple[tuple[float, float] | None, ...]
     at: Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
@@ -155,7 +156,7 @@ def scene_of(
         emoji=emoji,
         texts=forms,
         marks_M2=marks_M2,
-        labels=tuple(labels[len(found.marks) :]),
+        labels=dict(zip(found.named, labels[len(found.marks) :], strict=True)),
         mark_labels=tuple(labels[: len(found.marks)]),
         at=at,
     )
@@ -191,8 +192,8 @@ def _clusters_named(
 ) -> list[Named]:
     """Give what the labels of clusters stand beside: the middle three quarters of each."""
     named = []
-    for place, cluster in enumerate(found.clusters):
-        mine_M2 = places_N2[found.points.clusters_N == place]
+    for number, cluster in found.named.items():
+        mine_M2 = places_N2[found.points.clusters_N == number]
         low_2, high_2 = np.quantile(mine_M2, [0.08, 0.92], axis=0)
         (x, y), (wide, high) = ((low_2 + high_2) / 2).tolist(), (high_2 - low_2 + size).tolist()
         named.append(Named((x, y), (wide, high), measure(cluster.name, 0.62 * size) or (0, 0)))
