@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _SPREAD = 1.0
 _MOST_NEIGHBORS = 256
 _LAST_SEED = (1 << 32) - 1
-_FEW = 10_000  # rows, up to which umap-learn takes its time, and so does pushing them apart
-_NEGATIVE = (15.0, 5.0)  # pushes for each pull, of few rows and of more; umap-learn has 5
+_PUSHES = {2_000: 15.0, 10_000: 10.0}  # for each pull, up to so many rows
+_PUSHES_OF_MORE = 5.0  # as umap-learn has it for any number
 _FAR = 5.0  # how far rows of two groups are, in widths: umap-learn's weight of ½ for groups
 _DENSITY = {"lambda": 2.0, "frac": 0.3, "var_shift": 0.1}  # as umap-learn has them
 _ADDED_EPOCHS = 100  # in which a new point finds its place, as umap-learn has it
@@ -221,8 +221,11 @@ def _library() -> Any:
 
 
 def _pushes(count: int) -> float:
-    """Give how often a row is pushed away for each time that it is pulled."""
-    return _NEGATIVE[count > _FEW]
+    """Give how often a row is pushed away for each time that it is pulled: more where it is cheap.
+
+    It makes a map more trustworthy, and takes the most of the time of laying it out.
+    """
+    return next((pushes for most, pushes in _PUSHES.items() if count <= most), _PUSHES_OF_MORE)
 
 
 def _curve(min_dist: float) -> tuple[float, float]:

@@ -19,6 +19,7 @@ PALETTE = (
 OTHER = "#8a8f98"
 # Viridis at five places.
 RAMP = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+_DARK = (14, 12, 28)
 _OWN = ("cluster", "kind", "script", "norm", "group")
 
 
@@ -48,6 +49,20 @@ class Colouring:
     colours: tuple[str, ...]
     legend: tuple[tuple[str, str], ...]
     numeric: bool
+
+
+def darker(colour: str) -> str:
+    """Give a colour that can be read on white.
+
+    Examples
+    --------
+    >>> darker("#e69f00")
+    '#7e580d'
+    """
+    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#{:02x}{:02x}{:02x}".format(
+        *(round(part * 0.52 + ink * 0.48) for part, ink in zip(parts, _DARK, strict=True))
+    )
 
 
 def check_colour(name: str, columns: Sequence[str]) -> None:

@@ -57,7 +57,7 @@ function colouringOf(name) {
     const legend = property.labels.slice(0, PALETTE.length).map((label, i) => [label, colours[i]]);
     const rest = property.labels.length > PALETTE.length || code.some((c) => c < 0);
     if (name !== "cluster" && rest) legend.push(["other", OTHER]);
-    return { rgb, legend: name === "cluster" ? [] : legend, ramp: null };
+    return { name, rgb, legend: name === "cluster" ? [] : legend, ramp: null };
   }
   let low = Infinity;
   let high = -Infinity;
@@ -68,7 +68,7 @@ function colouringOf(name) {
     const share = (code[i] - low) / (high - low || 1);
     rgb.set(Number.isFinite(code[i]) ? rampOf(share) : other, 3 * i);
   }
-  return { rgb, legend: [], ramp: low <= high ? [low, high] : null };
+  return { name, rgb, legend: [], ramp: low <= high ? [low, high] : null };
 }
 
 function valueOf(property, place) {

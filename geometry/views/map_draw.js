@@ -12,7 +12,7 @@ const view = { scale: 1, x: 0, y: 0, yaw: -0.6, pitch: 0.4, fitted: 1, width: 1,
 const screen = new Float32Array(2 * COUNT); // where each token is, in CSS pixels
 const depth = DIMENSIONS === 3 ? new Float32Array(COUNT) : null;
 const shown = { places: [], offsets: new Map(), size: 24, dots: COUNT, gist: "" };
-const style = { ink: "#000", soft: "#666", paper: "#fff", mark: "#c00" };
+const style = { ink: "#000", soft: "#666", paper: "#fff", mark: "#c00", disc: "transparent" };
 let colouring = colouringOf(data.color_by);
 let packed = null; // colours as the screen's own words
 let buffer = null;
@@ -249,9 +249,11 @@ function drawItems() {
     if (x < -size || y < -size || x > view.width + size || y > view.height + size) continue;
     const colour = `rgb(${rgb[3 * i]} ${rgb[3 * i + 1]} ${rgb[3 * i + 2]}`;
     if (sprites[i] >= 0) {
-      pen.fillStyle = `${colour} / .22)`;
       pen.beginPath();
       pen.arc(x, y, size * 0.56, 0, 2 * Math.PI);
+      pen.fillStyle = style.disc; // under pictures that are black lines, where the page is dark
+      pen.fill();
+      pen.fillStyle = `${colour} / .22)`;
       pen.fill();
       const [column, row] = [sprites[i] % columns, Math.floor(sprites[i] / columns)];
       pen.drawImage(atlas, column * side, row * side, side, side, x - size / 2, y - size / 2, size, size);
@@ -283,7 +285,8 @@ function drawLabels() {
     const box = [x - wide / 2 - 4, above - height / 2 - 2, x + wide / 2 + 4, above + height / 2 + 2];
     if (boxes.some((b) => b[0] < box[2] && box[0] < b[2] && b[1] < box[3] && box[1] < b[3])) continue;
     boxes.push(box);
-    halo(cluster.name, x, above, style.ink, 4);
+    const own = colouring.name === "cluster";
+    halo(cluster.name, x, above, own ? `color-mix(in srgb, ${cluster.colour} 55%, ${style.ink})` : style.ink, 4);
   }
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import UsageError
 from ...indexes.store import atomic_path
 from ..projection.map import Map
-from .colours import Colouring, coloured
+from .colours import PALETTE, Colouring, coloured, darker
 from .figure import METADATA, check_figure
 from .glyphs import Glyphs, glyphs_of
 from .map_scene import Scene, aspect_of, mark_label, scene_of
@@ -82,7 +82,7 @@ def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
         _dots(axes, scene, colouring)
         _pictures(axes, scene, glyphs, (_WIDTH - 2 * _SIDE, high), _SHARP if vector else 1)
         _texts(pen, scene, colouring)
-        _labels(pen, found, scene)
+        _labels(pen, found, scene, colouring)
         _breaks(axes, found, scene)
         _paths(pen, found, scene)
         _marks(pen, found, scene)
@@ -197,11 +197,12 @@ def _texts(pen: _Pen, scene: Scene, colouring: Colouring) -> None:
             )
 
 
-def _labels(pen: _Pen, found: Map, scene: Scene) -> None:
-    """Write the names of clusters."""
+def _labels(pen: _Pen, found: Map, scene: Scene, colouring: Colouring) -> None:
+    """Write the names of clusters, each in its own colour where colours tell clusters."""
     for number, at in scene.labels.items():
         if at is not None:
-            pen.write(found.named[number].name, at, 0.62 * scene.size, _INK, weight="bold")
+            own = darker(PALETTE[number % len(PALETTE)]) if colouring.name == "cluster" else _INK
+            pen.write(found.named[number].name, at, 0.62 * scene.size, own, weight="bold")
 
 
 def _breaks(axes: Any, found: Map, scene: Scene) -> None:

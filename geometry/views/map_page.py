@@ -137,8 +137,13 @@ def _data(found: Map, atlas: Atlas, emoji: Sequence[str | None], color_by: str) 
         "other": OTHER,
         "ramp": RAMP,
         "clusters": [
-            {"name": display(cluster.name), "size": cluster.size, "at": cluster.drawn}
-            for cluster in found.named.values()
+            {
+                "name": display(cluster.name),
+                "size": cluster.size,
+                "at": cluster.drawn,
+                "colour": PALETTE[number % len(PALETTE)],
+            }
+            for number, cluster in found.named.items()
         ],
         "marks": [_mark(mark) for mark in found.marks],
         "paths": [
