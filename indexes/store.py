@@ -2,9 +2,8 @@
 
 import hashlib
 import logging
-import os
 import re
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -80,6 +79,7 @@ class Store:
 
     Examples
     --------
+    >>> import tempfile
     >>> store = Store(Path(tempfile.mkdtemp()))
     >>> store.arrays("squares", "key", lambda: {"n": np.arange(3) ** 2}, lambda a: len(a["n"]) == 3)
     {'n': array([0, 1, 4])}
@@ -194,6 +194,7 @@ def derived(cache: Path) -> tuple[Entry, ...]:
 
     Examples
     --------
+    >>> import tempfile
     >>> derived(Path(tempfile.mkdtemp()))
     ()
     """
@@ -214,6 +215,7 @@ def clear(cache: Path) -> tuple[Entry, ...]:
 
     Examples
     --------
+    >>> import tempfile
     >>> clear(Path(tempfile.mkdtemp()))
     ()
     """
@@ -248,10 +250,12 @@ def fits(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]], dtype: type = np
 def atomic_path(path: Path) -> Iterator[Path]:
     """Write a file beside its place and rename it when it is whole.
 
-    Yields the temporary path; if the body raises, nothing is left.
+    Yields the temporary path; if the body raises, nothing is left. The file may be read by those
+    who may read what the user makes.
 
     Examples
     --------
+    >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "whole"
     >>> with atomic_path(path) as temporary:
     ...     _ = temporary.write_text("all of it")
@@ -259,9 +263,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         temporary.replace(path)

@@ -11,7 +11,7 @@ from ..tokens.vocabulary import Vocabulary
 
 _SAMPLED = 20_000  # rows; of more, so many at equal distances, and the others join the nearest
 _SHARE = 120  # of the rows make a cluster
-_FEWEST = 5
+_FEWEST, _LARGEST = 5, 500
 _CORE = 5  # rows around one that tell how dense it lies there
 
 
@@ -45,7 +45,8 @@ class Cluster:
 def clustered(mapped_NC: NDArray[np.float32]) -> NDArray[np.int64]:
     """Find the clusters of a map by HDBSCAN (Campello, Moulavi and Sander 2013).
 
-    A cluster has a 120th of the rows or more, and five or more.
+    A cluster has a 120th of the rows or more, and five or more; and half of them at most, or 500
+    where that is more.
 
     Parameters
     ----------
@@ -74,7 +75,10 @@ def clustered(mapped_NC: NDArray[np.float32]) -> NDArray[np.int64]:
     from sklearn.neighbors import NearestNeighbors
 
     sampled_SC = mapped_NC[places_S].astype(np.float64)
-    found_S = HDBSCAN(min_cluster_size=least, min_samples=_CORE, copy=True).fit_predict(sampled_SC)
+    most = max(len(places_S) // 2, _LARGEST)
+    found_S = HDBSCAN(
+        min_cluster_size=least, max_cluster_size=most, min_samples=_CORE, copy=True
+    ).fit_predict(sampled_SC)
     if len(places_S) == count:
         return _by_size(found_S)
     near = NearestNeighbors(n_neighbors=1).fit(sampled_SC)

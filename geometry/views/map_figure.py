@@ -202,7 +202,7 @@ def _labels(pen: _Pen, found: Map, scene: Scene, colouring: Colouring) -> None:
     for number, at in scene.labels.items():
         if at is not None:
             own = darker(PALETTE[number % len(PALETTE)]) if colouring.name == "cluster" else _INK
-            pen.write(found.named[number].name, at, 0.62 * scene.size, own, weight="bold")
+            pen.write(found.named[number].name, at, scene.label_height, own, weight="bold")
 
 
 def _breaks(axes: Any, found: Map, scene: Scene) -> None:
@@ -265,7 +265,7 @@ def _marks(pen: _Pen, found: Map, scene: Scene) -> None:
                 zorder=7,
             )
         at = scene.mark_labels[place] or (float(at_2[0]), float(at_2[1] + 1.3 * ring))
-        pen.write(mark_label(found, place), at, 0.66 * scene.size, _MARK, weight="bold", zorder=8)
+        pen.write(mark_label(found, place), at, scene.label_height, _MARK, weight="bold", zorder=8)
 
 
 def _captions(
@@ -293,7 +293,7 @@ def _captions(
         if scene.kept_N.any()
         else "",
         f"{dots:,} have no room at this scale and are dots" if dots else "",
-        f"{unnamed} clusters have no room for their name" if unnamed else "",
+        f"names without room: {unnamed}" if unnamed else "",
         "// far islands are drawn nearer than they are" if found.breaks else "",
         "dashed ring: where a concept without a token lies" if found.marks else "",
     ]

@@ -1,6 +1,6 @@
 """A map at the scale of one picture: what is drawn where, what has room, what is left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ _FILL = 0.3  # of the picture's area that pictures of emoji may take
 _SMALLEST, _LARGEST = 22.0, 110.0  # pixels of one
 _REACH = 3.0  # of its size that a token may be moved
 _TEXTS = 1500  # that are written at most
+_TALLEST = 34.0  # pixels of a name's letters
+_LETTER = 0.15  # of a picture's area that a letter takes
 _MARGIN = 0.045  # of the picture around the tokens
 _TILT, _TURN = np.radians(22.0), np.radians(-35.0)  # from where three dimensions are seen
 _RING = 1.5  # of a token's size is a mark's ring
@@ -73,6 +75,11 @@ class Scene:
     mark_labels: tuple[tuple[float, float] | None, ...]
     at: Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
+    @property
+    def label_height(self) -> float:
+        """Give how high the letters of names are."""
+        return _label_height(self.size)
+
 
 def aspect_of(found: Map) -> float:
     """Give the height of a map for each unit of its width, within a half and double.
@@ -123,8 +130,8 @@ def scene_of(
     at = _fitting(found, width, height)
     own_N2 = at(points.drawn_NC)
     marks_M2 = at(np.array([mark.drawn for mark in found.marks] or np.empty((0, 2))))
-    count = max(sum(one is not None for one in emoji), 1)
-    size = float(np.clip(np.sqrt(width * height * _FILL / count), _SMALLEST, _LARGEST).round())
+    size = float(np.sqrt(width * height * _FILL / max(_amount(emoji, forms), 1)))
+    size = float(np.clip(size, _SMALLEST, _LARGEST).round())
     sizes_N2 = np.full((len(own_N2), 2), np.nan)
     written = 0
     for place, (one, form) in enumerate(zip(emoji, forms, strict=True)):
@@ -137,11 +144,14 @@ def scene_of(
     drawable_M = np.flatnonzero(np.isfinite(sizes_N2[:, 0]))
     rings_M4 = np.column_stack([marks_M2, np.full((len(marks_M2), 2), _RING * size)])
     moved = spread(
-        own_N2[drawable_M], sizes_N2[drawable_M], reach=_REACH * size, standing_M4=rings_M4
+        own_N2[drawable_M],
+        sizes_N2[drawable_M],
+        reach=_REACH * size,
+        standing_M4=rings_M4,
+        room_2=(width, height),
     )
     places_N2, kept_N = own_N2.copy(), np.zeros(len(own_N2), dtype=bool)
-    within_M2 = np.clip(moved.places_N2, size / 2, np.array([width, height]) - size / 2)
-    places_N2[drawable_M], kept_N[drawable_M] = within_M2, moved.kept_N
+    places_N2[drawable_M], kept_N[drawable_M] = moved.places_N2, moved.kept_N
     boxes_B4 = np.concatenate([np.column_stack([places_N2, sizes_N2])[kept_N], rings_M4])
     named = [
         *_marks_named(found, marks_M2, size, measure),
@@ -162,6 +172,17 @@ def scene_of(
     )
 
 
+def _label_height(size: float) -> float:
+    """Give how high the letters of names are, beside pictures of this size."""
+    return min(0.62 * size, _TALLEST)
+
+
+def _amount(emoji: Sequence[str | None], forms: Sequence[str]) -> float:
+    """Give how many pictures there are, and texts as so many of them as take their room."""
+    texts = [form for one, form in zip(emoji, forms, strict=True) if one is None][:_TEXTS]
+    return len(emoji) - emoji.count(None) + _LETTER * sum(map(len, texts))
+
+
 def mark_label(found: Map, place: int) -> str:
     """Give what is written beside a mark: its name, what it snaps to and the gap.
 
@@ -180,7 +201,7 @@ def _marks_named(
     found: Map, marks_M2: NDArray[np.float64], size: float, measure: Measure
 ) -> list[Named]:
     """Give what the labels of marks stand beside."""
-    height, ring = 0.62 * size, _RING * size
+    height, ring = _label_height(size), _RING * size
     return [
         Named((at[0], at[1]), (ring, ring), measure(mark_label(found, place), height) or (0, 0))
         for place, at in enumerate(marks_M2.tolist())
@@ -191,12 +212,12 @@ def _clusters_named(
     found: Map, places_N2: NDArray[np.float64], size: float, measure: Measure
 ) -> list[Named]:
     """Give what the labels of clusters stand beside: the middle three quarters of each."""
-    named = []
+    named, height = [], _label_height(size)
     for number, cluster in found.named.items():
         mine_M2 = places_N2[found.points.clusters_N == number]
         low_2, high_2 = np.quantile(mine_M2, [0.08, 0.92], axis=0)
         (x, y), (wide, high) = ((low_2 + high_2) / 2).tolist(), (high_2 - low_2 + size).tolist()
-        named.append(Named((x, y), (wide, high), measure(cluster.name, 0.62 * size) or (0, 0)))
+        named.append(Named((x, y), (wide, high), measure(cluster.name, height) or (0, 0)))
     return named
 
 

@@ -71,7 +71,7 @@ def _clusters(found: Map) -> Table:
     """List the largest clusters, each with its first tokens."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("tokens", justify="right")
-    table.add_column("cluster")
+    table.add_column("cluster", no_wrap=True)
     table.add_column("first tokens", no_wrap=True, overflow="ellipsis")
     for number, cluster in enumerate(found.clusters[:_CLUSTERS]):
         places = (found.points.clusters_N == number).nonzero()[0][:_TOKENS].tolist()

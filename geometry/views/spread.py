@@ -40,6 +40,7 @@ def spread(
     *,
     reach: float,
     standing_M4: NDArray[np.float64] | None = None,
+    room_2: tuple[float, float] = (np.inf, np.inf),
 ) -> Spread:
     """Move boxes apart until they do not overlap, and leave out those that have no room.
 
@@ -57,6 +58,9 @@ def spread(
         How far a box may move.
     standing_M4 : ndarray of float64, optional
         Boxes that stand fast, each its middle and its size.
+    room_2 : (float, float)
+        The width and height of the picture: a box whose place is too near to its edge is moved as
+        far as it must be, before all else.
 
     Examples
     --------
@@ -67,13 +71,24 @@ def spread(
     array([ True, False])
     """
     standing_M4 = np.empty((0, 4)) if standing_M4 is None else standing_M4
-    count = len(places_N2)
-    moved_N2 = places_N2
-    if 0 < count <= _MOST:
-        sizes = np.concatenate([sizes_N2, standing_M4[:, 2:]])
-        moved_N2 = _apart(places_N2, standing_M4[:, :2], sizes, reach)
+    within_N2 = _inside(places_N2, sizes_N2, room_2)
+    moved_N2 = within_N2
+    if 0 < len(places_N2) <= _MOST:
+        sizes_X2 = np.concatenate([sizes_N2, standing_M4[:, 2:]])
+        moved_N2 = _apart(within_N2, standing_M4[:, :2], sizes_X2, reach, room_2)
     kept_N = _with_room(moved_N2, sizes_N2, standing_M4)
     return Spread(np.where(kept_N[:, None], moved_N2, places_N2), kept_N)
+
+
+def _inside(
+    places_N2: NDArray[np.float64], sizes_N2: NDArray[np.float64], room_2: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Bring boxes inside the picture; the middle is for those that are larger than it."""
+    half_N2 = np.minimum(sizes_N2, room_2) / 2
+    inside_N2: NDArray[np.float64] = np.clip(
+        places_N2, np.where(np.isinf(room_2), -np.inf, half_N2), room_2 - half_N2
+    )
+    return inside_N2
 
 
 def _apart(
@@ -81,12 +96,13 @@ def _apart(
     standing_M2: NDArray[np.float64],
     sizes_X2: NDArray[np.float64],
     reach: float,
+    room_2: tuple[float, float],
 ) -> NDArray[np.float64]:
     """Push boxes apart, round by round."""
     count = len(own_N2)
     turns_N = np.arange(count) * _TURN
     nudges_N2 = np.column_stack([np.cos(turns_N), np.sin(turns_N)]) * sizes_X2[:count] * 1e-3
-    moved_N2 = own_N2 + _within(nudges_N2, reach)
+    moved_N2 = _inside(own_N2 + _within(nudges_N2, reach), sizes_X2[:count], room_2)
     for _ in range(_ROUNDS):
         at_X2 = np.concatenate([moved_N2, standing_M2])
         one_P, other_P = _near(at_X2, sizes_X2)
@@ -105,7 +121,8 @@ def _apart(
         pushes_X2 = np.zeros_like(at_X2)
         np.add.at(pushes_X2, one_P, push_P2)
         np.add.at(pushes_X2, other_P, -push_P2)
-        moved_N2 = own_N2 + _within(moved_N2 + 0.7 * pushes_X2[:count] - own_N2, reach)
+        away_N2 = moved_N2 + 0.7 * pushes_X2[:count] - own_N2
+        moved_N2 = _inside(own_N2 + _within(away_N2, reach), sizes_X2[:count], room_2)
     return moved_N2
 
 
