@@ -24,6 +24,7 @@ _MOST_NEIGHBORS = 256
 _LAST_SEED = (1 << 32) - 1
 _PUSHES = {2_000: 15.0, 10_000: 10.0}  # for each pull, up to so many rows
 _PUSHES_OF_MORE = 5.0  # as umap-learn has it for any number
+_SPECTRAL = 20_000  # rows, up to which they start by the eigenvectors of their graph
 _FAR = 5.0  # how far rows of two groups are, in widths: umap-learn's weight of ½ for groups
 _DENSITY = {"lambda": 2.0, "frac": 0.3, "var_shift": 0.1}  # as umap-learn has them
 _ADDED_EPOCHS = 100  # in which a new point finds its place, as umap-learn has it
@@ -119,7 +120,7 @@ def laid_out(
     (3, 2)
     """
     if len(units_ND) <= 2 * layout.dimensions + 2 or not distances_NK.any():
-        return _principal(units_ND, layout.dimensions)
+        return _principal(units_ND.astype(np.float64), layout.dimensions)
     umap_ = _library()
     random_state = np.random.RandomState(layout.seed)
     graph: Any = fuzzy_graph(places_NK, distances_NK)
@@ -243,13 +244,15 @@ def _turned(mapped_NC: NDArray[np.float32]) -> NDArray[np.float32]:
     return turned_NC.astype(np.float32)
 
 
-def _principal(units_ND: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """Lay rows out along the axes in which they differ most."""
-    centred_ND = units_ND.astype(np.float64) - units_ND.mean(axis=0, dtype=np.float64)
-    left_NR, lengths_R, _ = np.linalg.svd(centred_ND, full_matrices=False)
-    found_NR = (left_NR * lengths_R)[:, :dimensions].round(6)
-    spare = max(dimensions - found_NR.shape[1], 0)
-    return np.pad(found_NR, ((0, 0), (0, spare))).astype(np.float32)
+def _principal(units_ND: NDArray[np.floating], dimensions: int) -> NDArray[np.float32]:
+    """Lay rows out along the axes in which they differ most; at one place where they do not."""
+    from sklearn.decomposition import PCA
+
+    if not np.ptp(units_ND, axis=0).any():
+        return np.zeros((len(units_ND), dimensions), dtype=np.float32)
+    known = min(dimensions, *units_ND.shape)
+    found_NR = PCA(known, svd_solver="covariance_eigh").fit_transform(units_ND).round(6)
+    return np.pad(found_NR, ((0, 0), (0, dimensions - known))).astype(np.float32)
 
 
 def _first_places(
@@ -258,15 +261,19 @@ def _first_places(
     dimensions: int,
     random_state: np.random.RandomState,
 ) -> NDArray[np.float32]:
-    """Place rows by the eigenvectors of their graph, with a little noise, as umap-learn does.
+    """Place rows by the eigenvectors of their graph, or of many rows along their principal axes.
 
-    Rounding keeps out the last bits, in which machines differ.
+    With a little noise, as umap-learn has it. Rounding keeps out the last bits, in which machines
+    differ. For many rows the eigenvectors take a minute, and the map is as trustworthy without.
     """
     umap_ = _library()
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # it then places at random
-        first_NC: NDArray[np.float32] = umap_.spectral_layout(
-            units_ND, graph, dimensions, random_state, metric="cosine"
-        )
+    if len(units_ND) > _SPECTRAL:
+        first_NC = _principal(units_ND, dimensions)
+    else:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # it is then random
+            first_NC = umap_.spectral_layout(
+                units_ND, graph, dimensions, random_state, metric="cosine"
+            )
     noisy_NC: NDArray[np.float32] = umap_.noisy_scale_coords(
         first_NC, random_state, max_coord=10, noise=0.0001
     )
