@@ -88,8 +88,8 @@ def _caption(found: "Map") -> str:
 
 def _made(found: "Map", drawn: int) -> str:
     """Say how it was made, how far it can be believed and what is left out."""
-    layout, trust = found.layout, found.trust
+    trust = found.trust
     believed = "" if trust is None else f" · trustworthiness {trust.trustworthiness:.3f}"
     some = "" if drawn == len(found.points.ids_N) else f" · {drawn:,} of them are drawn"
     near = " · far islands are drawn nearer" if found.breaks else ""
-    return f"UMAP, {layout.neighbors} neighbors, min_dist {layout.min_dist:g}{believed}{near}{some}"
+    return f"UMAP: {found.layout}{believed}{near}{some}"

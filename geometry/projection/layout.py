@@ -63,6 +63,13 @@ class Layout:
     supervised: bool = False
     seed: int = 0
 
+    def __str__(self) -> str:
+        """Say it in words."""
+        parts = [f"{self.neighbors} neighbors", f"min_dist {self.min_dist:g}", f"seed {self.seed}"]
+        parts += ["3 dimensions"] * (self.dimensions == 3)
+        parts += ["densmap"] * self.densmap + ["supervised by region"] * self.supervised
+        return ", ".join(parts)
+
     def __post_init__(self) -> None:
         """Refuse what is no number, or out of range."""
         numbers: tuple[tuple[str, object, float, float], ...] = (

@@ -272,13 +272,8 @@ def _captions(
     pen: _Pen, found: Map, scene: Scene, glyphs: Glyphs, colouring: Colouring, high: float
 ) -> None:
     """Write the title, how the map was made, how far it can be believed, and what is left out."""
-    layout, trust = found.layout, found.trust
-    made = (
-        f"{len(scene.texts):,} tokens, {found.space} space · UMAP of exact "
-        f"neighbors: {layout.neighbors} neighbors, min_dist {layout.min_dist:g}, seed {layout.seed}"
-        f"{', densmap' if layout.densmap else ''}{', supervised' if layout.supervised else ''}"
-    )
-    believed = "" if trust is None else str(trust)
+    made = f"{len(scene.texts):,} tokens, {found.space} space · UMAP: {found.layout}"
+    believed = "" if found.trust is None else str(found.trust)
     for text, up, height, colour, weight in (
         (f"{found.title} in the head of {found.source}", 104, 44.0, _INK, "bold"),
         (made, 52, 23.0, _FAINT, "normal"),
@@ -292,7 +287,7 @@ def _captions(
         f"Tokens stand within {moved:.1f} of their width from their place"
         if scene.kept_N.any()
         else "",
-        f"{dots:,} have no room at this scale and are dots" if dots else "",
+        f"without room at this scale, dots: {dots:,}" if dots else "",
         f"names without room: {unnamed}" if unnamed else "",
         "// far islands are drawn nearer than they are" if found.breaks else "",
         "dashed ring: where a concept without a token lies" if found.marks else "",

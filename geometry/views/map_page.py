@@ -77,13 +77,7 @@ def map_page(found: Map, *, color_by: str = "cluster") -> bytes:
 
 def _made(found: Map) -> str:
     """Say how the map was made."""
-    layout = found.layout
-    return (
-        f"{len(found.points.ids_N):,} tokens, {found.space} space. UMAP of exact neighbors: "
-        f"{layout.neighbors} neighbors, min_dist {layout.min_dist:g}, {layout.dimensions} "
-        f"dimensions, seed {layout.seed}{', densmap' if layout.densmap else ''}"
-        f"{', supervised by region' if layout.supervised else ''}."
-    )
+    return f"{len(found.points.ids_N):,} tokens, {found.space} space. UMAP: {found.layout}."
 
 
 def _trust(found: Map) -> str:

@@ -32,10 +32,10 @@ def map_table(found: Map) -> Group:
     >>> print(table.renderables[0])
     emoji: demo, 990 tokens, causal space, 15 neighbors, min_dist 0.05, seed 0
     """
-    layout, trust, points = found.layout, found.trust, found.points
+    trust, points = found.trust, found.points
     made = (
         f"{found.title}: {found.source}, {len(points.ids_N):,} tokens, {found.space} space, "
-        f"{layout.neighbors} neighbors, min_dist {layout.min_dist:g}, seed {layout.seed}"
+        f"{found.layout}"
     )
     lines = [made]
     if trust is not None:
@@ -69,10 +69,10 @@ def _form(found: Map, place: int) -> str:
 
 def _clusters(found: Map) -> Table:
     """List the largest clusters, each with its first tokens."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("tokens", justify="right")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("cluster", no_wrap=True)
-    table.add_column("first tokens", no_wrap=True, overflow="ellipsis")
+    table.add_column("first tokens", no_wrap=True, overflow="ellipsis", ratio=1)
     for number, cluster in enumerate(found.clusters[:_CLUSTERS]):
         places = (found.points.clusters_N == number).nonzero()[0][:_TOKENS].tolist()
         forms = " ".join(_form(found, place) for place in places)
