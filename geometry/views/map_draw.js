@@ -4,6 +4,7 @@ const canvas = byId("map");
 const pen = canvas.getContext("2d");
 const atlas = new Image();
 const MOST_ITEMS = 1500; // pictures and texts at once
+const SPOT = 8; // CSS pixels of a place that can be too crowded for any text
 const LIVE = 3000; // tokens of a map that is laid out anew in every frame
 const REACH = 2.2; // of a picture's size, that it may stand from its place
 const TRIES = tries();
@@ -143,11 +144,13 @@ function itemSize() {
 }
 
 // Which tokens are pictures or texts at this scale, and how far from their place they stand: each
-// in turn takes the first free room in its reach. The others are dots, and are counted.
+// in turn takes the first free room in its reach. The others are dots, and are counted. Where one
+// finds no room, no text beside it is tried: to measure each of 262,144 takes ten seconds.
 function arrange() {
   const size = itemSize();
   const cell = Math.max(size, 12) * 1.6;
   const taken = new Map();
+  const crowded = new Set();
   const offsets = new Map();
   const order = [];
   let inside = 0;
@@ -182,7 +185,8 @@ function arrange() {
     const [x, y] = [screen[2 * i], screen[2 * i + 1]];
     if (x < -size || y < -size || x > view.width + size || y > view.height + size) continue;
     inside += 1;
-    if (order.length >= MOST_ITEMS) continue;
+    const spot = key(Math.floor(x / SPOT), Math.floor(y / SPOT));
+    if (order.length >= MOST_ITEMS || (sprites[i] < 0 && crowded.has(spot))) continue;
     const [wide, high] = roomOf(i, size);
     const step = sprites[i] >= 0 ? size : high;
     for (const [dx, dy] of TRIES) {
@@ -194,6 +198,7 @@ function arrange() {
         break;
       }
     }
+    if (!offsets.has(i)) crowded.add(spot);
   }
   Object.assign(shown, { places: order, offsets, size, dots: inside - order.length });
   const dots = shown.dots ? `, ${many(shown.dots)} are dots at this scale` : "";
