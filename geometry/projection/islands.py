@@ -73,8 +73,9 @@ def brought_near(mapped_NC: NDArray[np.float32]) -> tuple[NDArray[np.float32], t
         return mapped_NC, ()
     islands = _islands(drawn_NC, side)
     breaks = []
-    for island_M, rest_M in _from_the_middle(drawn_NC, islands):
-        moved = _moved(drawn_NC[island_M], drawn_NC[rest_M], side)
+    for island_M, rest_M, gap in _from_the_middle(drawn_NC, islands):
+        far = gap > _FAR * side
+        moved = _moved(drawn_NC[island_M], drawn_NC[rest_M], side) if far else None
         if moved is not None:
             shift_C, start_C, end_C = moved
             drawn_NC[island_M] += shift_C
@@ -102,30 +103,32 @@ def _islands(places_NC: NDArray[np.float64], side: float) -> list[NDArray[np.int
 
 def _from_the_middle(
     places_NC: NDArray[np.float64], islands: list[NDArray[np.int64]]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Give each island but the largest, the nearest first, and all points that stand by then."""
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], float]]:
+    """Give each island but the largest, the nearest first, all that stands by then, and the gap."""
     from scipy.spatial import KDTree
 
-    standing_M, waiting = islands[0], islands[1:]
+    last_M, standing_M, waiting = islands[0], islands[0], islands[1:]
+    gaps_I = np.full(len(waiting), np.inf)
     while waiting:
-        tree = KDTree(places_NC[standing_M])
-        gaps = [float(tree.query(places_NC[island])[0].min()) for island in waiting]
-        island_M = waiting.pop(int(np.argmin(gaps)))
-        yield island_M, standing_M
-        standing_M = np.concatenate([standing_M, island_M])
+        tree = KDTree(places_NC[last_M])
+        nearer_I = [float(tree.query(places_NC[island])[0].min()) for island in waiting]
+        gaps_I = np.minimum(gaps_I, nearer_I)
+        nearest = int(np.argmin(gaps_I))
+        last_M, gap = waiting.pop(nearest), float(gaps_I[nearest])
+        gaps_I = np.delete(gaps_I, nearest)
+        yield last_M, standing_M, gap
+        standing_M = np.concatenate([standing_M, last_M])
 
 
 def _moved(
     island_MC: NDArray[np.float64], rest_MC: NDArray[np.float64], side: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """Give how far an island moves, and the gap that is left; None where it stays."""
+    """Give how far an island moves, and the gap that is left; None where it has no way."""
     from scipy.spatial import KDTree
 
     tree = KDTree(rest_MC)
     gaps_M, nearest_M = tree.query(island_MC)
     own = int(np.argmin(gaps_M))
-    if gaps_M[own] <= _FAR * side:
-        return None
     whole_C = (rest_MC[nearest_M[own]] - island_MC[own]) * (1 - _GAP * side / gaps_M[own])
     for share in np.linspace(1.0, 0.0, _TRIES, endpoint=False):
         shift_C = share * whole_C
