@@ -31,38 +31,58 @@ REGIONS = {"emoji": ["demo"], "words": ["demo", "demo-bytes"], "all": ["demo", "
 SEED = 0
 
 
-def region_of(name: str, source: str) -> str | None:
-    """Give what is mapped, as the command and `find_region` take it."""
-    if name != "words":
-        return None if name == "all" else name
+def prepare(name: str, source: str) -> None:
+    """Print what is mapped, as the command takes it; nothing for all."""
     head = unembed.open_head(source)
-    words = [
-        id_ for id_ in range(len(head.vocabulary)) if head.vocabulary.kind(id_) == "whole-word"
-    ]
-    path = Path(tempfile.gettempdir()) / f"unembed-{source}-words.txt"
-    path.write_text("\n".join(map(str, words[:5000])))
-    return str(path)
+    if name == "words":
+        kinds = map(head.vocabulary.kind, range(len(head.vocabulary)))
+        words = [id_ for id_, kind in enumerate(kinds) if kind == "whole-word"]
+        path = Path(tempfile.gettempdir()) / f"unembed-{source}-words.txt"
+        path.write_text("\n".join(map(str, words[:5000])))
+        print(path, end="")
+    elif name != "all":
+        print(name, end="")
+
+
+def forget(source: str) -> None:
+    """Leave nothing of earlier maps."""
+    for entry in unembed.open_head(source).store.directory.iterdir():
+        if entry.name.startswith(("map-", "closest-")):
+            entry.unlink()
+
+
+def units_of(source: str, region: str) -> np.ndarray:
+    """Give the unit vectors of what is mapped."""
+    head = unembed.open_head(source)
+    ids = find_region(head, region).ids_N if region else np.flatnonzero(head.vocabulary.known_V)
+    return unit_rows(open_space(head), head.rows, ids).astype(np.float32)
 
 
 def plain(source: str, region: str, out: str) -> None:
     """Do what a user would without unembed's maps."""
     import umap
 
-    head = unembed.open_head(source)
-    ids = find_region(head, region).ids_N if region else np.flatnonzero(head.vocabulary.known_V)
-    units = unit_rows(open_space(head), head.rows, ids).astype(np.float32)
     reducer = umap.UMAP(n_neighbors=15, min_dist=0.05, metric="cosine", random_state=SEED, n_jobs=1)
-    np.save(out, reducer.fit_transform(units))
+    np.save(out, reducer.fit_transform(units_of(source, region)))
 
 
-def ours(source: str, region: str | None, out: str) -> list[str]:
-    """Give the command; nothing of an earlier map is kept."""
-    head = unembed.open_head(source)
-    for entry in head.store.directory.iterdir():
-        if entry.name.startswith(("map-", "closest-")):
-            entry.unlink()
-    command = [str(Path(sys.executable).with_name("unembed")), "map", source, "-o", out]
-    return command + (["--region", region] if region else [])
+def judge(source: str, region: str, out: str) -> None:
+    """Print how far each of the two maps can be believed."""
+    units, theirs = units_of(source, region), np.load(out)
+    mapped = unembed.open_head(source).map(region=region or None)
+    if len(mapped.points.ids_N) != len(units) or len(theirs) != len(units):
+        raise SystemExit("the two do not map the same tokens")
+    print(len(units), mapped.trust, trust_of(units, theirs, done=lambda *_: None), sep="\n")
+
+
+def asked(task: str, *arguments: str) -> str:
+    """Do one of these in a process of its own: a child is measured with its parent's memory."""
+    return subprocess.run(
+        [sys.executable, __file__, f"--{task}", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def timed(command: list[str]) -> tuple[float, float]:
@@ -76,40 +96,37 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 
 def compare(name: str, source: str) -> None:
-    region = region_of(name, source)
-    head = unembed.open_head(source)
-    ids = find_region(head, region).ids_N if region else np.flatnonzero(head.vocabulary.known_V)
-    units = unit_rows(open_space(head), head.rows, ids).astype(np.float32)
+    region = asked("prepare", name, source)
+    results: dict[str, list[tuple[float, float]]] = {"unembed": [], "again": [], "plain": []}
     with tempfile.TemporaryDirectory() as folder:
-        page, places = f"{folder}/map.html", f"{folder}/plain.npy"
-        results: dict[str, list[tuple[float, float]]] = {"unembed": [], "again": [], "plain": []}
+        places = f"{folder}/plain.npy"
+        script = Path(sys.executable).with_name("unembed")
+        command = [str(script), "map", source, "-o", f"{folder}/map.html"]
+        command += ["--region", region] if region else []
         for _ in range(RUNS):
-            command = ours(source, region, page)
+            asked("forget", source)
             results["unembed"].append(timed(command))
             results["again"].append(timed(command))
-            script = [sys.executable, __file__, "--plain", source, region or "", places]
-            results["plain"].append(timed(script))
-        plain_N2 = np.load(places)
-    mapped = head.map(region=region)
-    if not np.array_equal(mapped.points.ids_N, ids):
-        raise SystemExit("the two do not map the same tokens")
-    theirs = trust_of(units, plain_N2, done=lambda *_: None)
-    print(f"\n{name} of {source}, {len(ids):,} tokens")
-    for kind, trust in (("unembed", mapped.trust), ("again", None), ("plain", theirs)):
+            own = [sys.executable, __file__, "--plain", source, region, places]
+            results["plain"].append(timed(own))
+        count, ours, theirs = asked("judge", source, region, places).splitlines()
+    print(f"\n{name} of {source}, {int(count):,} tokens")
+    for kind, trust in (("unembed", ours), ("again", ""), ("plain", theirs)):
         seconds = statistics.median(result[0] for result in results[kind])
         peak = max(result[1] for result in results[kind])
         ratio = statistics.median(
-            other[0] / own[0] for own, other in zip(results[kind], results["plain"], strict=True)
+            other[0] / mine[0] for mine, other in zip(results[kind], results["plain"], strict=True)
         )
         speed = f"{seconds:7.2f} s  {ratio:6.2f} x plain  peak {peak:5.0f} MB"
-        print(f"  {kind:8}{speed}  {trust or ''}", flush=True)
+        print(f"  {kind:8}{speed}  {trust}", flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--plain"]:
-        plain(*sys.argv[2:])
+    tasks = {"--prepare": prepare, "--forget": forget, "--plain": plain, "--judge": judge}
+    if sys.argv[1:2] and sys.argv[1] in tasks:
+        tasks[sys.argv[1]](*sys.argv[2:])
     else:
-        asked = [name for name in sys.argv[1:] if name in REGIONS] or list(REGIONS)
-        for name in asked:
+        chosen = [name for name in sys.argv[1:] if name in REGIONS] or list(REGIONS)
+        for name in chosen:
             for source in REGIONS[name]:
                 compare(name, source)
