@@ -59,7 +59,7 @@ def words_of(
     >>> fruit_N = np.array([head.vocabulary.text(id) in "🍎🍇🍓" for id in ids_N])
     >>> words_L2 = words_of(head, space, unit_rows(space, head.rows, ids_N), fruit_N.astype(int))
     >>> [head.vocabulary.text(word) for word in words_L2[:, 0]]
-    [' dogs', ' fruit']
+    [' dog', ' fruit']
     """
     count = int(clusters_N.max(initial=-1)) + 1
     words_L2 = np.full((count, _NAMES), -1)
