@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from . import errors
     from .geometry.answer import Neighbour, Neighbours
     from .geometry.concepts.concept import Concept
-    from .geometry.head import Head, open_head
+    from .geometry.head import Head
+    from .geometry.open_head import open_head
     from .geometry.projection.map import Map
     from .geometry.views.map_file import write_map
 
@@ -32,7 +33,7 @@ _HOME = {
     "Concept": ".geometry.concepts.concept",
     "Head": ".geometry.head",
     "Map": ".geometry.projection.map",
-    "open_head": ".geometry.head",
+    "open_head": ".geometry.open_head",
     "write_map": ".geometry.views.map_file",
     "Neighbour": ".geometry.answer",
     "Neighbours": ".geometry.answer",

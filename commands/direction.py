@@ -37,7 +37,7 @@ def direction(
     if is_file and options["directions"] is not None:
         raise click.UsageError(f"{name} is a file of directions; leave out --directions")
     from ..geometry.concepts.saved import is_saved
-    from ..geometry.head import open_head
+    from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.scores import direction_table
 

@@ -51,7 +51,7 @@ def evaluate(
     unembed evaluate demo
     unembed evaluate demo --spaces causal,centred --methods plain,csls,procrustes+csls
     """  # noqa: D301 - click's mark for lines that are not wrapped
-    from ..geometry.head import open_head
+    from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.figure import check_figure, evaluation_figure
     from ..geometry.views.scores import evaluation_table

@@ -12,7 +12,7 @@ from .options import opens_a_head, show
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(source: str, tensor: str | None, tokenizer: str | None, as_json: bool) -> None:
     """Show what was found in a source: the head, its norm, its vocabulary, what is kept of it."""
-    from ..geometry.head import open_head
+    from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.table import info_table
 

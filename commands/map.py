@@ -99,7 +99,7 @@ def map_(
     unembed map demo --around sea --top 300 -o sea.png
     unembed map demo --region greek --region cyrillic --color-by group -o letters.svg
     """  # noqa: D301 - click's mark for lines that are not wrapped
-    from ..geometry.head import open_head
+    from ..geometry.open_head import open_head
     from ..geometry.projection.columns import read_columns
     from ..geometry.views.bars import Bars
     from ..geometry.views.colours import check_colour

@@ -87,7 +87,7 @@ def near(
     if not expressions and vector is None:
         raise click.UsageError("give an EXPRESSION, - for stdin, or --vector FILE")
     queries: list[Any] = list(_expressions(expressions))
-    from ..geometry.head import open_head
+    from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.lines import csv_lines, json_lines
     from ..indexes.vectors import read_vectors

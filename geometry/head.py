@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .audit.settings import AuditOptions
     from .evaluation.directions import DirectionScore
     from .evaluation.evaluate import Evaluation
+    from .lens.ask import LensOptions
+    from .lens.lens import Lens
+    from .lens.residuals import Residuals
     from .projection.map import Map
     from .projection.project import MapOptions
     from .records.record import Record
@@ -333,6 +336,37 @@ class Head(Unembedding):
 
         return project(self, **options)
 
+    def lens(self, prompt: "str | Residuals", **options: "Unpack[LensOptions]") -> "Lens":
+        """Say what each layer of the model would write, were it the last (the logit lens).
+
+        Parameters
+        ----------
+        prompt : str or Residuals
+            What the model reads, which transformers runs; or its residuals, which need no model.
+        **options
+            Those of `LensOptions`: ``top``, ``track``, ``normed``; and of a prompt
+            ``positions``, ``generate``, ``temperature``, ``seed``, ``chat``, ``start``.
+
+        Raises
+        ------
+        UsageError
+            An option is wrong, or the residuals are of another width.
+        SourceError
+            The source is no model that transformers can run.
+        MissingExtraError
+            transformers is not installed.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> found = unembed.open_head("demo").lens("Here is a seahorse emoji:", generate=1)
+        >>> found
+        Lens(demo: 19 layers, 2 positions)
+        """
+        from .lens.ask import lens  # a query needs none of it
+
+        return lens(self, prompt, **options)
+
     def info(self) -> Info:
         """Say what was found in the source.
 
@@ -343,56 +377,3 @@ class Head(Unembedding):
         (262144, 640)
         """
         return describe(self)
-
-
-def open_head(
-    source: str | Path,
-    *,
-    tensor: str | None = None,
-    tokenizer: str | Path | None = None,
-    revision: str | None = None,
-    progress: Progress | None = None,
-) -> Head:
-    """Open the head of a checkpoint. Its rows are mapped; nothing else of the model is read.
-
-    Parameters
-    ----------
-    source : str or Path
-        A checkpoint directory, with ``config.json``, ``tokenizer.json`` and its weights in one
-        ``model.safetensors`` or in several with their index; a ``.safetensors`` file; or, as a
-        `str`, a demo: ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper base),
-        which are converted on first use from packages of the ``[demo]`` extra. A directory of such
-        a name is given as ``./demo``.
-    tensor : str, optional
-        The matrix to open, where the head cannot be told from the names or another is wanted.
-    tokenizer : str or Path, optional
-        The ``tokenizer.json``; the one beside the weights where it is None.
-    revision : str, optional
-        Revisions are of a model hub; a local source refuses one.
-    progress : callable, optional
-        Is told ``(step, done, total)`` while a demo is converted.
-
-    Returns
-    -------
-    Head
-
-    Raises
-    ------
-    UsageError
-        Several tensors could be the head, or a local source was asked for a revision.
-    SourceError
-        The checkpoint or its tokenizer is missing or damaged, or holds no head.
-    MissingExtraError
-        A demo was asked for and its packages are not installed.
-    ConversionError
-        A demo could not be converted: the disk is full, the pieces are damaged.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> unembed.open_head("demo-bytes")
-    Head('demo-bytes', model.decoder.embed_tokens.weight, 51,865 x 512 F16, tied)
-    """
-    return Head.open(
-        source, tensor=tensor, tokenizer=tokenizer, revision=revision, progress=progress
-    )

@@ -172,7 +172,7 @@ def test_what_is_wrong_with_a_direction_is_said_before_long_work(
     def never(*given: object, **options: object) -> None:
         raise AssertionError("opened first")
 
-    monkeypatch.setattr("unembed.geometry.head.open_head", never)
+    monkeypatch.setattr("unembed.geometry.open_head.open_head", never)
     for wrong in (["--save", "x.txt"], ["--directions", "two.toml"]):
         assert run("direction", "./head", "mine.toml", *wrong)[0] == 2
     assert run("evaluate", "./head", "--figure", "x.gif")[0] == 2

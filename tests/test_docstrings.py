@@ -97,7 +97,7 @@ def test_the_walk_finds_what_is_public() -> None:
     assert {
         "unembed.cli.main",
         "unembed.errors.UsageError",
-        "unembed.geometry.head.open_head",
+        "unembed.geometry.open_head.open_head",
         "unembed.geometry.neighbours.Options",
         "unembed.geometry.tokens.vocabulary.Vocabulary",
         "unembed.indexes.faiss.MappedIndex",
