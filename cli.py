@@ -13,6 +13,7 @@ from .commands.audit import audit
 from .commands.direction import direction
 from .commands.evaluate import evaluate
 from .commands.info import cache, info
+from .commands.lens import lens
 from .commands.map import map_
 from .commands.near import near
 from .errors import UnembedError, UsageError
@@ -23,7 +24,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 @click.group(context_settings={"help_option_names": ["--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="unembed", message="%(prog)s %(version)s")
 def unembed() -> None:
-    """Explore the geometry of a language model's last matrix, without running the model.
+    """Explore the geometry of a language model's last matrix; only lens runs the model.
 
     SOURCE is a checkpoint directory with config.json, tokenizer.json and its weights in
     safetensors; a .safetensors file; or a demo: demo (Gemma 3 270M) or demo-bytes (the decoder of
@@ -31,7 +32,7 @@ def unembed() -> None:
     """
 
 
-for _command in (near, audit, map_, direction, evaluate, info, cache):
+for _command in (near, audit, map_, lens, direction, evaluate, info, cache):
     unembed.add_command(_command)
 
 

@@ -21,9 +21,9 @@ from .concepts.compose import (
     read_given,
 )
 from .concepts.concept import Concept
-from .concepts.grammar import Name, parse
+from .concepts.grammar import parse
 from .concepts.pairs import Names
-from .concepts.phrase import DEFAULT_PIECES, resolve
+from .concepts.phrase import DEFAULT_PIECES, one_token
 from .heads.unembedding import Unembedding
 from .hubness import hubness
 from .method import chosen_method
@@ -166,7 +166,7 @@ fold_norm, residual_norm, temperature, track, method, progress
         chosen = chosen_method(head, method, check_space(space), fold_norm=fold_norm)
         pieces, estimator = chosen.pieces, chosen.estimator
         score = "csls" if chosen.csls else None
-    tracked = [_single(head, name) for name in track]
+    tracked = [one_token(name, head.vocabulary) for name in track]
     searched = find_region(head, region, exclude=exclude_region)
     composer = composer_of(
         head,
@@ -282,14 +282,3 @@ class _Hubness:
                 )
             self._found[key] = hubness_V
         return self._found[key]
-
-
-def _single(head: Unembedding, text: str) -> int:
-    """Give the one token of a name that is followed."""
-    name = parse(text)
-    if not isinstance(name, Name):
-        raise UsageError(f"{text!r} is an expression; follow one token, by a name")
-    ids = resolve(name, head.vocabulary, expression=text).token_ids
-    if len(ids) > 1:
-        raise UsageError(f"{text!r} is {len(ids)} tokens of this head; follow one of them")
-    return ids[0]

@@ -1,8 +1,11 @@
 """Vectors from a caller, checked, and from a file: .npy or safetensors, never pickled."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +16,7 @@ from .tensors import TensorFile, is_file
 
 # N vectors of width D.
 
+Check = Callable[[tuple[int, ...]], tuple[int, ...]]  # from the shape written to that wanted
 _LIMIT = 1 << 30  # bytes of float64
 _HEADER_LIMIT = 1 << 16  # bytes
 _NPY_MAGIC = b"\x93NUMPY"
@@ -129,14 +133,62 @@ def read_vectors(path: Path, *, width: int) -> NDArray[np.float64]:
     array([[1., 0.],
            [0., 1.]])
     """
+    return _read(path, partial(_as_vectors, path, width), None)[0]
+
+
+def read_stack(
+    path: Path, *, width: int, tensor: str
+) -> tuple[NDArray[np.float64], TensorFile | None]:
+    """Read the vectors of several layers at several positions from a file.
+
+    Parameters
+    ----------
+    path : Path
+        As `read_vectors` takes it, of shape (L, P, D), or (L, D) for one position.
+    width : int
+        D.
+    tensor : str
+        The tensor of a safetensors file that holds several.
+
+    Returns
+    -------
+    stack_LPD : ndarray of float64
+        NaN and infinity are given as they stand.
+    file : TensorFile or None
+        What else a safetensors file holds.
+
+    Raises
+    ------
+    UsageError
+        As `read_vectors` does.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "stack.npy"
+    >>> np.save(path, np.zeros((4, 3, 2), np.float32))
+    >>> read_stack(path, width=2, tensor="residuals")[0].shape
+    (4, 3, 2)
+    """
+    return _read(path, partial(_as_stack, path, width), tensor)
+
+
+def _read(
+    path: Path, check: Check, tensor: str | None
+) -> tuple[NDArray[np.float64], TensorFile | None]:
+    """Read the numbers of a file, once their shape is checked."""
     if not is_file(path):
         raise UsageError(f"{path}: there is no such file; vectors are read from .npy, safetensors")
-    found = _npy(path, width) if path.suffix == ".npy" else _safetensors(path, width)
+    if path.suffix == ".npy":
+        codes, dtype, file = *_npy(path, check), None
+    else:
+        codes, dtype, file = _safetensors(path, check, tensor)
     with np.errstate(invalid="ignore"):  # a signalling NaN
-        return np.ascontiguousarray(found.decode(slice(None)))
+        numbers = Rows(codes.reshape(-1, codes.shape[-1]), dtype).decode(slice(None))
+    return np.ascontiguousarray(numbers).reshape(codes.shape), file
 
 
-def _npy(path: Path, width: int) -> Rows:
+def _npy(path: Path, check: Check) -> tuple[NDArray[Any], str]:
     """Map a .npy file."""
     header, start = _npy_header(path)
     kind, order, sizes = (_.search(header) for _ in (_NPY_TYPE, _NPY_ORDER, _NPY_SHAPE))
@@ -145,7 +197,8 @@ def _npy(path: Path, width: int) -> Rows:
             f"{path}: not a .npy file of floating point ({', '.join(_FLOATS)}): its header is "
             f"{header[:200]!r}"
         )
-    shape = _checked(path, tuple(int(size) for size in re.findall("[0-9]+", sizes[1])), width)
+    written = tuple(int(size) for size in re.findall("[0-9]+", sizes[1]))
+    shape = check(written)
     dtype = np.dtype(kind[1] + kind[2])
     held = path.stat().st_size - start
     if held < prod(shape) * dtype.itemsize:
@@ -154,7 +207,7 @@ def _npy(path: Path, width: int) -> Rows:
             f"it holds {held:,}"
         )
     codes = np.memmap(path, dtype, "r", start, shape, "F" if order[1] == "True" else "C")
-    return Rows(codes, _FLOATS[kind[2]])
+    return codes, _FLOATS[kind[2]]
 
 
 def _npy_header(path: Path) -> tuple[str, int]:
@@ -174,23 +227,40 @@ def _npy_header(path: Path) -> tuple[str, int]:
     return head[begin:end].decode("latin-1"), end
 
 
-def _safetensors(path: Path, width: int) -> Rows:
-    """Map the only tensor of a safetensors file."""
+def _safetensors(
+    path: Path, check: Check, tensor: str | None
+) -> tuple[NDArray[Any], str, TensorFile]:
+    """Map the only tensor of a safetensors file, or the one that is named."""
     try:
         file = TensorFile.open(path)
     except CheckpointError as error:
         raise UsageError(f"{error}; vectors are read from .npy and safetensors") from error
-    if len(file.entries) != 1:
+    if len(file.entries) == 1:
+        (tensor,) = file.entries
+    if tensor is None or tensor not in file.entries:
         held = ", ".join(map(repr, list(file.entries)[:20])) or "none"
-        raise UsageError(f"{path}: vectors are a single tensor; it holds {held}")
-    ((name, entry),) = file.entries.items()
+        called = "" if tensor is None else f", or one called {tensor!r}"
+        raise UsageError(f"{path}: vectors are a single tensor{called}; it holds {held}")
+    entry = file.entries[tensor]
     if entry.dtype not in ROW_TYPES:
         raise UsageError(f"{path}: its values are {entry.dtype}; vectors are of floating point")
-    shape = _checked(path, entry.shape, width)
-    return Rows(file.array(name).reshape(shape), entry.dtype)
+    shape = check(entry.shape)
+    return file.array(tensor).reshape(shape), entry.dtype, file
 
 
-def _checked(path: Path, shape: tuple[int, ...], width: int) -> tuple[int, int]:
+def _as_stack(path: Path, width: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Give a shape as (L, P, D), if it is one of vectors by layer and they are not too many."""
+    stack = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
+    if len(stack) != 3 or 0 in stack or stack[-1] != width:
+        raise UsageError(
+            f"{path}: its shape is {shape}; residuals of this head are (layers, {width}) or "
+            f"(layers, positions, {width})"
+        )
+    _as_vectors(path, width, (stack[0] * stack[1], width))
+    return stack
+
+
+def _as_vectors(path: Path, width: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Give a shape as (N, D), if it is one of vectors and they are not too many."""
     count = 1 if len(shape) == 1 else shape[0] if len(shape) == 2 else 0
     if not count or shape[-1] != width:

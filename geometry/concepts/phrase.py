@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ExpressionError
+from ...errors import ExpressionError, UsageError
 from ...indexes.rows import norm
 from ..heads.unembedding import Unembedding
 from ..space import Space
 from ..tokens.vocabulary import Vocabulary
-from .grammar import Name
+from .grammar import Name, parse
 
 if TYPE_CHECKING:
     import regex
@@ -139,6 +139,31 @@ def resolve(
     text = f"#{name.text}" if name.kind == "id" else name.text
     method = words[0].method if len(words) == 1 else f"words_{pieces}"
     return Resolved(text, ids, tuple(vocabulary.token(id_) for id_ in ids), method, words)
+
+
+def one_token(text: str, vocabulary: Vocabulary) -> int:
+    """Give the id of a name that is a single token, as what is followed must be.
+
+    Raises
+    ------
+    UsageError
+        It is an expression, or several tokens.
+    ExpressionError
+        It is no token.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> one_token("sea", unembed.open_head("demo").vocabulary)
+    5442
+    """
+    name = parse(text)
+    if not isinstance(name, Name):
+        raise UsageError(f"{text!r} is an expression; follow one token, by a name")
+    ids = resolve(name, vocabulary, expression=text).token_ids
+    if len(ids) > 1:
+        raise UsageError(f"{text!r} is {len(ids)} tokens of this head; follow one of them")
+    return ids[0]
 
 
 def vector_of(

@@ -1,0 +1,1 @@
+"""The logit lens: the head applied after every layer of a model."""

@@ -1,0 +1,155 @@
+"""Asking: from a prompt, or from residuals, to a lens."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TypedDict
+
+from ...errors import UsageError
+from ...indexes.progress import Progress
+from ..heads.unembedding import Unembedding
+from .capture import LanguageModel, Writing
+from .lens import Lens
+from .look import look
+from .residuals import Residuals
+
+
+class LensOptions(TypedDict, total=False):
+    """What can be asked of a lens.
+
+    Attributes
+    ----------
+    top : int
+        How many tokens are given of each layer; 5 by default.
+    track : sequence of str or None
+        Names of single tokens to follow; None for those that are first in some layer.
+    normed : bool
+        Pass every layer through the final norm; True by default.
+    positions : sequence of int
+        Which tokens of a prompt are looked at; negative ones count from the end, and -1, the last,
+        is the default. Each token that is written is looked at too.
+    generate : int
+        How many tokens the model writes; 0 by default.
+    temperature, seed
+        As in `Writing`.
+    chat : bool
+        Put the prompt into the tokenizer's chat template.
+    start : str
+        The beginning of the answer.
+    progress : callable or None
+        Is told ``(step, done, total)``.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> options: LensOptions = {"positions": [-2, -1], "top": 1}
+    >>> unembed.open_head("demo").lens("sea horse", **options)
+    Lens(demo: 19 layers, 2 positions)
+    """
+
+    top: int
+    track: Sequence[str] | None
+    normed: bool
+    positions: Sequence[int]
+    generate: int
+    temperature: float
+    seed: int
+    chat: bool
+    start: str
+    progress: Progress | None
+
+
+def lens(
+    head: Unembedding,
+    prompt: str | Residuals,
+    *,
+    top: int = 5,
+    track: Sequence[str] | None = None,
+    normed: bool = True,
+    positions: Sequence[int] = (-1,),
+    generate: int = 0,
+    temperature: float = 0.0,
+    seed: int = 0,
+    chat: bool = False,
+    start: str = "",
+    progress: Progress | None = None,
+) -> Lens:
+    """Say what each layer of a model would write, were it the last.
+
+    Parameters
+    ----------
+    head : Unembedding
+        The model's head; the model is the one beside it.
+    prompt : str or Residuals
+        What the model reads, or what it held.
+    top, track, normed, positions, generate, temperature, seed, chat, start, progress
+        As in `LensOptions`; from `positions` to `start` they are of a prompt alone.
+
+    Raises
+    ------
+    UsageError, SourceError, MissingExtraError
+        As `look` and `LanguageModel` do.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = lens(unembed.open_head("demo"), "The capital of France is", top=1)
+    >>> found.positions[0].layers[-1].top[0].token
+    '▁Paris'
+    """
+    if isinstance(prompt, str):
+        prompt = residuals_of(
+            head,
+            prompt,
+            positions=positions,
+            writing=Writing(generate, temperature, seed),
+            chat=chat,
+            start=start,
+        )
+    return look(head, prompt, top=top, track=track, normed=normed, progress=progress)
+
+
+def residuals_of(
+    head: Unembedding,
+    prompt: str,
+    *,
+    positions: Sequence[int] = (-1,),
+    writing: Writing | None = None,
+    chat: bool = False,
+    start: str = "",
+) -> Residuals:
+    """Run the model beside a head, and keep what it holds after each layer.
+
+    Parameters
+    ----------
+    head : Unembedding
+        The model's head.
+    prompt, positions, writing, chat, start
+        As in `lens`.
+
+    Raises
+    ------
+    UsageError, SourceError, MissingExtraError
+        As `LanguageModel` does.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> residuals_of(unembed.open_head("demo"), "sea horse", positions=[0, -1])
+    Residuals(19 layers, 2 positions, 640)
+    """
+    model = _model(head.path.parent, head.key)
+    ids = model.tokens_of(prompt, chat=chat, start=start)
+    wrong = [id_ for id_ in ids if id_ >= head.rows.count]
+    if wrong:
+        raise UsageError(
+            f"the prompt has the token {wrong[0]}; the head of {head.source} has {head.rows.count}"
+        )
+    return replace(model.run(ids, positions=positions, writing=writing), prompt=prompt)
+
+
+@lru_cache(maxsize=1)
+def _model(path: Path, _: str) -> LanguageModel:
+    """Load a model once for as long as no other is asked for."""
+    return LanguageModel.open(path)

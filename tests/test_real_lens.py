@@ -1,0 +1,41 @@
+"""The story of the seahorse, on the demo model: what its layers hold, and what it writes."""
+
+import pytest
+import torch
+import transformers
+from unembed import open_head
+from unembed.geometry.lens.lens import Lens
+
+pytestmark = pytest.mark.real
+PROMPT = (
+    "Here is a horse emoji: 🐴\nHere is a dog emoji: 🐶\nHere is a fish emoji: 🐟\n"
+    "Here is a seahorse emoji:"
+)
+
+
+@pytest.fixture(scope="module")
+def found() -> Lens:
+    return open_head("demo").lens(PROMPT, generate=2, track=["'ahorse'", "🐴"])
+
+
+def test_the_middle_layers_hold_a_seahorse_and_the_text_does_not(found: Lens) -> None:
+    before, space = found.positions[:2]
+    assert before.layers[13].top[0].text == "ahorse"
+    assert before.layers[13].top[0].probability > 0.8
+    assert before.layers[-1].top[0].text == " "
+    assert {space.layers[layer].top[0].token for layer in (13, 14, 15, 16)} == {"ahorse"}
+    assert space.layers[-1].top[0].token in {"🐙", "🐢", "🦈", "🐍"}
+    assert space.layers[-1].tracked[0].rank > 100
+
+
+def test_the_last_layer_gives_what_transformers_gives(found: Lens) -> None:
+    path = open_head("demo").path.parent
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        path, local_files_only=True, dtype=torch.float32
+    ).eval()
+    with torch.no_grad():
+        chances_V = model(**tokenizer(PROMPT, return_tensors="pt")).logits[0, -1].softmax(dim=-1)
+    for guess in found.positions[0].layers[-1].top:
+        assert guess.probability == pytest.approx(chances_V[guess.id].item(), rel=1e-3)
+    assert found.positions[0].layers[-1].top[0].id == int(chances_V.argmax())
