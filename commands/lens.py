@@ -74,8 +74,8 @@ def lens(
         raise click.UsageError("give a prompt, or --residuals FILE")
     from ..geometry.lens.ask import lens as ask
     from ..geometry.lens.ask import residuals_of
-    from ..geometry.lens.capture import Writing
-    from ..geometry.lens.residuals import check_residuals_path, read_residuals, save_residuals
+    from ..geometry.model.language_model import Writing
+    from ..geometry.model.residuals import check_residuals_path, read_residuals, save_residuals
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.lens_table import lens_table

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import Evaluation
     from .lens.ask import LensOptions
     from .lens.lens import Lens
-    from .lens.residuals import Residuals
+    from .model.residuals import Residuals
     from .projection.map import Map
     from .projection.project import MapOptions
     from .records.record import Record

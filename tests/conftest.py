@@ -1,6 +1,7 @@
 """Tiny heads of three tokenizer families, made in memory; caches of their own."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,23 @@ TEXT = [
     "\x1b[31mred\x1b[0m \u202eabc\u2066 \x00 \x7f \x85 \xad \u2028 \ufeff \ue000 \u200b",
 ]
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path, make_checkpoint: Make) -> Callable[[str], Path]:
+    """Give a function that saves a tiny model of an architecture, a tokenizer beside it."""
+    from .modelled import CASES, save_model
+
+    def save(name: str) -> Path:
+        directory = tmp_path / name
+        save_model(CASES[name], directory)
+        tokenizer = make_checkpoint(CASES[name].family) / "tokenizer.json"
+        shutil.copy(tokenizer, directory / "tokenizer.json")
+        about = {"tokenizer_class": "PreTrainedTokenizerFast"}
+        (directory / "tokenizer_config.json").write_text(json.dumps(about))
+        return directory
+
+    return save
 
 
 def trained_byte_level() -> Tokenizer:

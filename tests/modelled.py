@@ -243,6 +243,12 @@ CASES = {
     ),
 }
 
+# What a lens can be held to: causal language models.
+CAUSAL = [
+    *("llama", "qwen2", "mixtral", "gemma", "gemma2", "gemma3", "cohere", "granite", "nemotron"),
+    *("olmo", "phi", "gpt2", "gptj", "gpt_neox", "opt", "bloom", "falcon", "mpt", "mamba"),
+]
+
 
 def save_model(case: Case, directory: Path, **saving: Any) -> None:
     """Save a model whose every vector is random, so that no bias and no weight is 0 or 1."""

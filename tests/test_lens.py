@@ -15,7 +15,7 @@ from unembed import Head, open_head
 from unembed.cli import main
 from unembed.errors import UsageError
 from unembed.geometry.lens.readout import readout
-from unembed.geometry.lens.residuals import Residuals, read_residuals, save_residuals
+from unembed.geometry.model.residuals import Residuals, read_residuals, save_residuals
 from unembed.geometry.tokens.becoming import becoming, unfinished
 from unembed.geometry.tokens.whole_emoji import whole_emoji
 from unembed.geometry.views.lens_table import lens_table

@@ -1,7 +1,5 @@
 """The lens on tiny random models of many architectures: its last layer is the model's own."""
 
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,33 +9,13 @@ import pytest
 import torch
 from unembed import Head, open_head
 from unembed.errors import SourceError, UsageError
-from unembed.geometry.lens.capture import LanguageModel, Writing
+from unembed.geometry.model.language_model import LanguageModel, Writing
 
-from .modelled import CASES, VOCABULARY, save_model
+from .modelled import CAUSAL, VOCABULARY
 
 Make = Callable[..., Path]
 
 IDS = [11, 5, 7, 300, 2, 9]
-CAUSAL = [
-    *("llama", "qwen2", "mixtral", "gemma", "gemma2", "gemma3", "cohere", "granite", "nemotron"),
-    *("olmo", "phi", "gpt2", "gptj", "gpt_neox", "opt", "bloom", "falcon", "mpt", "mamba"),
-]
-
-
-@pytest.fixture
-def saved(tmp_path: Path, make_checkpoint: Make) -> Callable[[str], Path]:
-    """Give a function that saves a model with a tokenizer beside it."""
-
-    def save(name: str) -> Path:
-        directory = tmp_path / name
-        save_model(CASES[name], directory)
-        tokenizer = make_checkpoint(CASES[name].family) / "tokenizer.json"
-        shutil.copy(tokenizer, directory / "tokenizer.json")
-        about = {"tokenizer_class": "PreTrainedTokenizerFast"}
-        (directory / "tokenizer_config.json").write_text(json.dumps(about))
-        return directory
-
-    return save
 
 
 def close(ours: Any, theirs: Any) -> None:
@@ -47,9 +25,9 @@ def close(ours: Any, theirs: Any) -> None:
 
 @pytest.mark.parametrize("name", CAUSAL)
 def test_the_last_layer_gives_the_models_own_logits(
-    name: str, saved: Callable[[str], Path]
+    name: str, saved_model: Callable[[str], Path]
 ) -> None:
-    directory = saved(name)
+    directory = saved_model(name)
     head, model = open_head(directory), LanguageModel.open(directory)
     held = model.run(IDS, positions=[0, -2, -1], writing=Writing(3))
     assert held.token_ids is not None
@@ -69,8 +47,8 @@ def test_the_last_layer_gives_the_models_own_logits(
     assert len(written) == 3 or greedy[len(written)] == model.model.generation_config.eos_token_id
 
 
-def test_a_lens_says_what_the_model_gives(saved: Callable[[str], Path]) -> None:
-    head = open_head(saved("gemma2"))
+def test_a_lens_says_what_the_model_gives(saved_model: Callable[[str], Path]) -> None:
+    head = open_head(saved_model("gemma2"))
     found = head.lens("king and sea", positions=[-2, -1], generate=2, top=4, track=["horse"])
     model = LanguageModel.open(head.path.parent)
     ids = model.tokens_of("king and sea")
@@ -96,8 +74,8 @@ def test_a_lens_says_what_the_model_gives(saved: Callable[[str], Path]) -> None:
         assert followed.rank == 1 + int((own_V > own_V[followed.id]).sum())
 
 
-def test_kl_is_from_the_last_layer(saved: Callable[[str], Path]) -> None:
-    head = open_head(saved("llama"))
+def test_kl_is_from_the_last_layer(saved_model: Callable[[str], Path]) -> None:
+    head = open_head(saved_model("llama"))
     (place,) = head.lens("sea", top=VOCABULARY).positions
     chances_LV = np.array(
         [
@@ -109,8 +87,8 @@ def test_kl_is_from_the_last_layer(saved: Callable[[str], Path]) -> None:
     assert [layer.kl for layer in place.layers] == pytest.approx(kl_L.tolist(), abs=1e-9)
 
 
-def test_what_is_drawn_depends_on_the_seed_alone(saved: Callable[[str], Path]) -> None:
-    model = LanguageModel.open(saved("llama"))
+def test_what_is_drawn_depends_on_the_seed_alone(saved_model: Callable[[str], Path]) -> None:
+    model = LanguageModel.open(saved_model("llama"))
     torch.manual_seed(7)
     state = torch.random.get_rng_state()
     drawn = [
@@ -123,12 +101,12 @@ def test_what_is_drawn_depends_on_the_seed_alone(saved: Callable[[str], Path]) -
 
 
 def test_residuals_of_a_run_are_saved_and_looked_at(
-    saved: Callable[[str], Path], tmp_path: Path
+    saved_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     from unembed.geometry.lens.ask import residuals_of
-    from unembed.geometry.lens.residuals import read_residuals, save_residuals
+    from unembed.geometry.model.residuals import read_residuals, save_residuals
 
-    head: Head = open_head(saved("gpt2"))
+    head: Head = open_head(saved_model("gpt2"))
     held = residuals_of(head, "sea horse", positions=[0, 1], writing=Writing(2))
     save_residuals(held, tmp_path / "run.safetensors")
     again = read_residuals(
@@ -155,9 +133,9 @@ def test_residuals_of_a_run_are_saved_and_looked_at(
     ],
 )
 def test_what_cannot_be_asked(
-    given: dict[str, Any], says: str, saved: Callable[[str], Path]
+    given: dict[str, Any], says: str, saved_model: Callable[[str], Path]
 ) -> None:
-    head = open_head(saved("llama"))
+    head = open_head(saved_model("llama"))
     with pytest.raises(UsageError, match=says):
         head.lens(given.pop("prompt"), **given)
 
@@ -167,10 +145,10 @@ def test_a_folder_that_is_no_model(make_checkpoint: Make) -> None:
         open_head(make_checkpoint()).lens("sea")
 
 
-def test_layers_that_cannot_be_found(saved: Callable[[str], Path]) -> None:
-    from unembed.geometry.lens.capture import _layers_of
+def test_layers_that_cannot_be_found(saved_model: Callable[[str], Path]) -> None:
+    from unembed.geometry.model.language_model import _layers_of
 
-    directory = saved("llama")
+    directory = saved_model("llama")
     model = LanguageModel.open(directory).model
     model.config.num_hidden_layers = 7
     with pytest.raises(

@@ -19,6 +19,7 @@ LEVELS = [
     ("geometry.demos", "geometry.tokens"),
     ("geometry.heads",),
     ("geometry.space", "geometry.region"),
+    ("geometry.model",),
     ("geometry.concepts",),
     ("geometry.records",),
     ("geometry.frames",),

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import TypedDict
 
 from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..heads.unembedding import Unembedding
-from .capture import LanguageModel, Writing
+from ..model.language_model import Writing, model_of
+from ..model.residuals import Residuals
 from .lens import Lens
 from .look import look
-from .residuals import Residuals
 
 
 class LensOptions(TypedDict, total=False):
@@ -139,7 +137,7 @@ def residuals_of(
     >>> residuals_of(unembed.open_head("demo"), "sea horse", positions=[0, -1])
     Residuals(19 layers, 2 positions, 640)
     """
-    model = _model(head.path.parent, head.key)
+    model = model_of(head)
     ids = model.tokens_of(prompt, chat=chat, start=start)
     wrong = [id_ for id_ in ids if id_ >= head.rows.count]
     if wrong:
@@ -147,9 +145,3 @@ def residuals_of(
             f"the prompt has the token {wrong[0]}; the head of {head.source} has {head.rows.count}"
         )
     return replace(model.run(ids, positions=positions, writing=writing), prompt=prompt)
-
-
-@lru_cache(maxsize=1)
-def _model(path: Path, _: str) -> LanguageModel:
-    """Load a model once for as long as no other is asked for."""
-    return LanguageModel.open(path)

@@ -9,10 +9,10 @@ from ...errors import UsageError
 from ...indexes.progress import Progress, step_of
 from ..concepts.phrase import one_token
 from ..heads.unembedding import Unembedding
+from ..model.residuals import Residuals
 from ..tokens.becoming import becoming, unfinished
 from .lens import Guess, Layer, Lens, Position
 from .readout import Readout, readout
-from .residuals import Residuals
 
 # L layers, P positions, width D.
 

@@ -1,15 +1,17 @@
 """A model at work: its residuals after each layer, caught by hooks while transformers runs it."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import MissingExtraError, SourceError, UsageError
+from ..heads.unembedding import Unembedding
 from .residuals import Residuals
 
 if TYPE_CHECKING:
@@ -198,17 +200,43 @@ class LanguageModel:
             text=self.tokenizer.decode(new) if writing.tokens else None,
         )
 
+    @contextmanager
+    def watched(self, see: Callable[[int, "torch.Tensor"], None]) -> Iterator[None]:
+        """Have what each layer holds shown while the model runs.
+
+        Parameters
+        ----------
+        see : callable
+            Is given a layer, 0 for what enters the first, and its output, shape (B, T, D); what it
+            keeps of it, it copies.
+        """
+
+        def entering(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+            see(0, given[0] if given else named["hidden_states"])
+
+        def leaving(layer: int) -> Callable[..., None]:
+            def hook(_: Any, __: Any, output: Any) -> None:
+                see(layer, output[0] if isinstance(output, tuple) else output)
+
+            return hook
+
+        hooks = [self.layers[0].register_forward_pre_hook(entering, with_kwargs=True)]
+        hooks += [
+            layer.register_forward_hook(leaving(place))
+            for place, layer in enumerate(self.layers, start=1)
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     def _caught(self, ids: Sequence[int], chosen: list[int], writing: Writing) -> "_Caught":
-        """Run the model, with a hook on what enters the first layer and on what leaves each."""
+        """Run the model, and catch what each layer holds."""
         import torch
         from transformers import GenerationConfig
 
         caught = _Caught(chosen, [[] for _ in range(len(self.layers) + 1)])
-        hooks = [self.layers[0].register_forward_pre_hook(caught.entering, with_kwargs=True)]
-        hooks += [
-            layer.register_forward_hook(caught.leaving(place))
-            for place, layer in enumerate(self.layers, start=1)
-        ]
         sampled = writing.temperature > 0
         own = self.model.generation_config
         ends = np.ravel([] if own.eos_token_id is None else own.eos_token_id).tolist()
@@ -221,39 +249,51 @@ class LanguageModel:
             pad_token_id=ends[0] if ends else 0,
         )
         given = torch.tensor([list(ids)], device=self.model.device)
-        try:
-            with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
-                torch.manual_seed(writing.seed)
-                found = self.model.generate(
-                    given, attention_mask=torch.ones_like(given), generation_config=config
-                )
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with (
+            self.watched(caught.keep),
+            torch.random.fork_rng(),
+            torch.inference_mode(),
+            warnings.catch_warnings(),
+        ):
+            torch.manual_seed(writing.seed)
+            found = self.model.generate(
+                given, attention_mask=torch.ones_like(given), generation_config=config
+            )
         caught.written += found[0, len(ids) :].tolist()
         return caught
 
 
+def model_of(head: Unembedding) -> LanguageModel:
+    """Give the model beside a head, loaded once for as long as no other is asked for.
+
+    Raises
+    ------
+    MissingExtraError, SourceError
+        As `LanguageModel.open`.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> len(model_of(unembed.open_head("demo")).layers)
+    18
+    """
+    return _loaded(head.path.parent, head.key)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, _: str) -> LanguageModel:
+    """Load a model; the head's key tells files that have changed apart."""
+    return LanguageModel.open(path)
+
+
 class _Caught:
-    """What hooks catch: for each layer the vectors of the positions asked for, step by step."""
+    """What is caught of a run: for each layer the vectors of the positions, step by step."""
 
     def __init__(self, chosen: list[int], layers: list[list[np.ndarray]]) -> None:
         self.chosen, self.layers = chosen, layers
         self.written: list[int] = []
 
-    def entering(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Keep what enters the first layer: the embedding's output."""
-        self._keep(0, args[0] if args else kwargs["hidden_states"])
-
-    def leaving(self, layer: int) -> Any:
-        """Give a hook that keeps what leaves a layer."""
-
-        def hook(_: Any, __: Any, output: Any) -> None:
-            self._keep(layer, output[0] if isinstance(output, tuple) else output)
-
-        return hook
-
-    def _keep(self, layer: int, hidden_BTD: "torch.Tensor") -> None:
+    def keep(self, layer: int, hidden_BTD: "torch.Tensor") -> None:
         """Keep the positions asked for of the prompt, and then the last of each step.
 
         A model that caches nothing reads all of it again in each step.

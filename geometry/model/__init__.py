@@ -1,0 +1,1 @@
+"""A model at work: what it holds after each of its layers."""
