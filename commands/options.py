@@ -57,7 +57,8 @@ def composes(command: Callable[..., None]) -> Callable[..., None]:
             metavar="HOW",
             default="rarity",
             show_default=True,
-            help="How the tokens of a name count: by rarity, their mean or sum, the first or last.",
+            help="How the tokens of a name count: by rarity, their mean or sum, the first or last; "
+            "or model: words of several tokens are as the model builds them.",
         ),
         click.option(
             "--directions",

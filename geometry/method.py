@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import UsageError
 from ..indexes.store import Arrays
 from .concepts.estimators import ESTIMATORS
-from .concepts.phrase import DEFAULT_PIECES, PIECES
+from .concepts.phrase import DEFAULT_PIECES, WAYS
 from .heads.unembedding import Unembedding
 
 BEST = "best"
@@ -27,7 +27,7 @@ class Method:
     Attributes
     ----------
     pieces : str
-        A key of `PIECES`.
+        One of `WAYS`.
     estimator : str or None
         A key of `ESTIMATORS`: how directions are learned. In an evaluation of retrieval, None asks
         with the name itself, without a direction.
@@ -54,13 +54,13 @@ class Method:
             A part is unknown, or there are two of a kind.
         """
         parts = [] if text == _PLAIN else text.split("+")
-        pieces = [part for part in parts if part in PIECES]
+        pieces = [part for part in parts if part in WAYS]
         estimators = [part for part in parts if part in ESTIMATORS]
-        rest = [part for part in parts if part not in PIECES and part not in ESTIMATORS]
+        rest = [part for part in parts if part not in WAYS and part not in ESTIMATORS]
         if len(pieces) > 1 or len(estimators) > 1 or rest not in ([], ["csls"]):
             raise UsageError(
                 f"unknown method {text!r}; a method is {_PLAIN}, or parts with + between them: one "
-                f"of {', '.join(PIECES)}, one of {', '.join(ESTIMATORS)}, csls"
+                f"of {', '.join(WAYS)}, one of {', '.join(ESTIMATORS)}, csls"
             )
         return cls(
             pieces[0] if pieces else DEFAULT_PIECES,

@@ -138,11 +138,14 @@ class Space:
         return vector_D if self.map_DD is None else self.map_DD @ vector_D
 
     def meet(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the vector of the space that a residual meets: `residual`, undone."""
+        """Give the vector of the space that a residual meets: `residual`, undone.
+
+        Of several, shape (N, D), it gives each its own.
+        """
         seen_D = self.fold.seen(residual_D)
         if self.map_DD is None:
             return seen_D
-        return np.asarray(np.linalg.solve(self.map_DD, seen_D), dtype=np.float64)
+        return np.asarray(np.linalg.solve(self.map_DD, seen_D.T).T, dtype=np.float64)
 
     def measure(self, vector_D: NDArray[np.float64], *, cosine: bool) -> exact.Measure:
         """Give the score of rows with a vector of the space.

@@ -41,8 +41,11 @@ class Fold:
         return folded_ND - folded_ND.mean(axis=-1, keepdims=True) if self.centred else folded_ND
 
     def seen(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the part of a residual that folded rows can meet, shape (D,)."""
-        return residual_D - residual_D.mean() if self.centred else residual_D
+        """Give the part of a residual, or of each of several, that folded rows can meet."""
+        if not self.centred:
+            return residual_D
+        centred: NDArray[np.float64] = residual_D - residual_D.mean(axis=-1, keepdims=True)
+        return centred
 
     def dual(self, residual_D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give what has the product with a row that a residual has with the folded row."""

@@ -12,9 +12,10 @@ import pytest
 from unembed import Head, open_head
 from unembed.errors import ExpressionError, UsageError
 from unembed.geometry.concepts.compose import composer_of
-from unembed.geometry.concepts.direction import Directions, Unused, sample_of
+from unembed.geometry.concepts.direction import Directions
 from unembed.geometry.concepts.estimators import ESTIMATORS
 from unembed.geometry.concepts.pairs import Pair, PairSet, built_in, names
+from unembed.geometry.concepts.sample import Unused, sample_of
 from unembed.geometry.space import open_space
 
 from .scored import PLURALS, write_head
@@ -253,7 +254,7 @@ def test_pairs_in_an_expression_are_a_direction(head: Head, space: str) -> None:
     [
         (
             "sea + foo(cat)",
-            "'foo' is neither a function (mean, unit, token, direction) nor a direction (up, emo",
+            "'foo' is neither a function (mean, unit, token, model, direction) nor a direction (",
             7,
         ),
         ("sea + direction(foo)", "'foo' is no direction; the directions are up, emoji, ", 17),

@@ -228,7 +228,7 @@ def test_an_unknown_function_is_pointed_at(expression: str, name: str, column: i
     with pytest.raises(ExpressionError) as caught:
         parse(expression, directions=DIRECTIONS)
     assert caught.value.message == (
-        f"{name!r} is neither a function (mean, unit, token, direction) nor a direction "
+        f"{name!r} is neither a function (mean, unit, token, model, direction) nor a direction "
         "(up, plural, emoji_de); to add what is in brackets, write + before it"
     )
     assert caught.value.column == column

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from unembed import open_head
 from unembed.errors import UsageError
 from unembed.geometry.concepts.compose import composer_of
-from unembed.geometry.concepts.direction import Sample
 from unembed.geometry.concepts.estimators import ESTIMATORS
 from unembed.geometry.concepts.pairs import Pair, PairSet
+from unembed.geometry.concepts.sample import Sample
 from unembed.geometry.evaluation.bootstrap import auroc
 from unembed.geometry.evaluation.directions import _mixed, _random, judge
 from unembed.geometry.evaluation.held_out import (

@@ -15,13 +15,12 @@ from unembed.errors import UsageError, VocabularyError
 from unembed.geometry.evaluation.pieces import (
     WEIGHTINGS,
     Recovery,
-    candidates,
     ranks_of,
     recover,
-    split_by_force,
 )
 from unembed.geometry.space import SPACES, open_space
 from unembed.geometry.tokens.vocabulary import Vocabulary
+from unembed.geometry.tokens.whole_words import split_by_force, whole_words
 
 from .conftest import FAMILIES, WORDS
 from .helpers import edited
@@ -242,11 +241,11 @@ def test_words_are_drawn_of_four_letters_of_any_script(
             vocab[text] = len(vocab)
 
     vocabulary = open_vocabulary(edited(make_checkpoint("bpe"), add))
-    texts = [vocabulary.text(id_) for id_ in candidates(vocabulary).tolist()]
+    texts = [vocabulary.text(id_) for id_ in whole_words(vocabulary).tolist()]
     wanted = {f" {word[:end]}" for word in WORDS for end in range(4, len(word) + 1)}
     # The first Hindi word has five letters and two marks, the other three of each.
     assert set(texts) == wanted | {" море", " नमस्कार", " SEAS"}
-    assert list(candidates(vocabulary)) == sorted(candidates(vocabulary))
+    assert list(whole_words(vocabulary)) == sorted(whole_words(vocabulary))
 
 
 def weights_of(name: str, ids_P: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -273,7 +272,7 @@ def wanted_rank(head: Head, space: str, target: int, pieces: tuple[int, ...], na
 @pytest.mark.parametrize("space", SPACES)
 def test_ranks_are_those_of_numpy(space: str, make_checkpoint: Make) -> None:
     head = open_head(make_checkpoint("bpe"))
-    pieces = split_by_force(head.vocabulary, candidates(head.vocabulary).tolist())
+    pieces = split_by_force(head.vocabulary, whole_words(head.vocabulary).tolist())
     assert len(pieces) == 10
     found = ranks_of(head, open_space(head, space), pieces)
     assert set(WEIGHTINGS) == set(found) == {"mean", "first", "last", "rarity"}
@@ -322,7 +321,7 @@ def test_the_whole_of_it(make_checkpoint: Make) -> None:
     told = []
     found = recover(head, space, progress=lambda *step: told.append(step))
     assert found is not None
-    assert found.n == len(split_by_force(head.vocabulary, candidates(head.vocabulary).tolist()))
+    assert found.n == len(split_by_force(head.vocabulary, whole_words(head.vocabulary).tolist()))
     assert {step for step, _, _ in told} == {
         f"ranking words by the {name} of their pieces" for name in WEIGHTINGS
     }

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from unembed import open_head
 from unembed.geometry.concepts.compose import composer_of
-from unembed.geometry.concepts.direction import Sample, sample_of
 from unembed.geometry.concepts.estimators import ESTIMATORS
 from unembed.geometry.concepts.pairs import Pair, emoji_pairs
+from unembed.geometry.concepts.sample import Sample, sample_of
 from unembed.geometry.evaluation.held_out import folds
 from unembed.geometry.evaluation.retrieval import (
     Presence,

@@ -11,7 +11,7 @@ from ...indexes.progress import Progress
 from ...indexes.rows import norm
 from ...indexes.store import Arrays, fits
 from ..concepts.compose import Composer
-from ..concepts.direction import Sample
+from ..concepts.sample import Sample
 from ..evaluation.bootstrap import auroc
 from ..evaluation.retrieval import margins_of, retrieve_targets
 from ..method import Method

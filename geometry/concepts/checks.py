@@ -3,7 +3,7 @@
 LONGEST = 200  # characters of a name
 ABOUT = 1000  # characters of what a direction means
 SHOWN = 80  # characters of a value in a message
-FUNCTIONS = ("mean", "unit", "token", "direction")
+FUNCTIONS = ("mean", "unit", "token", "model", "direction")
 
 
 def name_fault(name: object) -> str | None:

@@ -19,7 +19,7 @@ from .direction import Directions
 from .estimators import Fit, offset
 from .grammar import Argument, Call, Name, Node, NodePair, Sum, parse, spelled
 from .pairs import Names, PairSet, read_pairs
-from .phrase import DEFAULT_PIECES, PIECES, Resolved, resolve, vector_of
+from .phrase import DEFAULT_PIECES, WAYS, Resolved, resolve, vector_of
 from .saved import is_saved, read
 from .usable import check_given
 
@@ -39,7 +39,8 @@ class Composition(TypedDict, total=False):
         after a colon: ``causal:oas``, ``causal:0.1``, ``causal:floor=0.01``; see `open_space`.
     pieces : str
         ``rarity`` (the default), ``mean``, ``sum``, ``first`` or ``last``: how the tokens of a word
-        that is not one, and the words of a phrase, count.
+        that is not one, and the words of a phrase, count; or ``model``: such a word is what the
+        model makes of it (see `built`), and words count as by ``rarity``.
     directions : str, Path, mapping of str to PairSet, or None
         Directions of one's own, beside the built-in ones: a TOML file, as `read_pairs` reads it, or
         what it gives; or a ``.safetensors`` file with one that was saved, whose ``pieces`` and
@@ -82,7 +83,7 @@ class Composer:
     space : Space
         Where to compose.
     pieces : str
-        A key of `PIECES`.
+        One of `WAYS`.
     directions : Directions
         Those that an expression may apply, in the same space.
 
@@ -191,8 +192,8 @@ def composer_of(
     >>> composer_of(unembed.open_head("demo"), space="cosine").expression("emoji(dog)").expression
     'emoji(dog)'
     """
-    if pieces not in PIECES:
-        raise UsageError(f"unknown pieces {pieces!r}; they are {', '.join(PIECES)}")
+    if pieces not in WAYS:
+        raise UsageError(f"unknown pieces {pieces!r}; they are {', '.join(WAYS)}")
     given, saved = read_given(directions), None
     geometry = open_space(head, space, fold_norm=fold_norm, progress=progress)
     if isinstance(given, Path):

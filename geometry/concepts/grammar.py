@@ -9,6 +9,7 @@ r"""Expression text to a tree, with the place of every error.
              "a phrase"       in double or single quotes
              #1234            a token by its id
              token("▁sea")    a token by the vocabulary's own string
+             model("a word")  a word or phrase as the model itself builds it
              mean(sum, ...) | unit(sum) | (sum)
              name(sum)        a direction, applied
              direction(sum:sum, ...) | direction(name)
@@ -67,9 +68,10 @@ class Name:
     Attributes
     ----------
     kind : str
-        ``word``, ``emoji``, ``phrase``, ``id`` or ``token``.
+        ``word``, ``emoji``, ``phrase``, ``id``, ``token`` or ``model``.
     text : str
-        The word, the emoji, the phrase without its quotes, the digits, the vocabulary's string.
+        The word, the emoji, the phrase without its quotes, the digits, the vocabulary's string,
+        what the model reads.
     column : int
         Where it starts, counted from 1.
 
@@ -340,6 +342,11 @@ def _call(function: Token, arguments: tuple[Argument, ...], expression: str) -> 
         if len(arguments) > 1 or not isinstance(first, Name) or first.kind != "phrase":
             raise wrong('token takes one string in quotes, as in token("▁sea")')
         return Name("token", first.text, column)
+    if function == "model":
+        named = isinstance(first, Name) and first.kind in {"word", "phrase", "emoji"}
+        if len(arguments) > 1 or not isinstance(first, Name) or not named:
+            raise wrong('model takes one word or phrase, as in model("sea horse")')
+        return Name("model", first.text, column)
     if function == "direction":
         named = len(arguments) == 1 and isinstance(first, Name) and first.kind == "word"
         if not named and len(pairs) < len(arguments):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...errors import ExpressionError, UsageError
 from ...indexes.rows import norm
 from ..heads.unembedding import Unembedding
+from ..model.words import built
 from ..space import Space
 from ..tokens.vocabulary import Vocabulary
 from .grammar import Name, parse
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 # N tokens or words, vectors of width D.
 
+Weighting = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+
 DEFAULT_PIECES = "rarity"
-PIECES: Mapping[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
+PIECES: Mapping[str, Weighting] = {
     "rarity": lambda ids_N: _shares(np.sqrt(np.sqrt(1.0 + ids_N))),
     "mean": lambda ids_N: _shares(np.ones(len(ids_N))),
     "sum": lambda ids_N: np.ones(len(ids_N)),
@@ -33,6 +36,11 @@ PIECES: Mapping[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
 ``rarity`` takes a vocabulary to be listed by frequency, as those of byte pair encoding are, and
 frequencies to follow Zipf's law, p ∝ 1/(1 + id): a token counts as p^(-1/4).
 """
+
+
+MODEL = "model"  # a word of several tokens is what the model makes of them
+WAYS = (*PIECES, MODEL)
+_BUILT = (MODEL, f"pieces_{MODEL}")  # methods
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,8 @@ class Resolved:
     method : str
         ``leading_space``: the token that writes a space and the name; ``bare``: the token that
         writes the name alone; ``pieces_rarity``, ``pieces_mean``, …: the tokens that the tokenizer
-        splits it into, and how they count; ``id`` and ``token``: the token that was named by its id
+        splits it into, and how they count, or ``pieces_model`` and ``model``: what the model makes
+        of them; ``id`` and ``token``: the token that was named by its id
         or by its own string; ``words_rarity``, ``words_mean``, …: several words, and how they
         count.
     words : tuple of Word
@@ -115,7 +124,7 @@ def resolve(
     expression : str
         For the error.
     pieces : str
-        A key of `PIECES`; becomes part of the method.
+        One of `WAYS`; becomes part of the method.
 
     Raises
     ------
@@ -207,26 +216,33 @@ def vectors_of(
     ids_N = np.unique([id_ for found in names for id_ in found.token_ids]).astype(np.int64)
     placed_ND = space.named(space.place(head.rows.decode(ids_N)))
     places = {id_: place for place, id_ in enumerate(ids_N.tolist())}
+    by_model = {word.token_ids for found in names for word in found.words if word.method in _BUILT}
+    words = sorted(by_model)
+    built_D = dict(zip(words, built(head, space, words), strict=True)) if words else {}
+    weigh = PIECES[DEFAULT_PIECES if pieces == MODEL else pieces]
     vectors = []
     for found in names:
-        terms_ND = placed_ND[[places[id_] for id_ in found.token_ids]]
-        vectors.append((_added(space, found, terms_ND, pieces), float(norm(terms_ND).sum())))
+        words_ND, terms_norm = [], 0.0
+        for word in found.words:
+            if word.method in _BUILT:
+                terms_ND = built_D[word.token_ids][None]
+                words_ND.append(terms_ND[0])
+            else:
+                terms_ND = placed_ND[[places[id_] for id_ in word.token_ids]]
+                words_ND.append(weigh(np.array(word.token_ids)) @ terms_ND)
+            terms_norm += float(norm(terms_ND).sum())
+        vectors.append((_added(space, found, np.array(words_ND), weigh), terms_norm))
     return vectors
 
 
 def _added(
-    space: Space, found: Resolved, terms_ND: NDArray[np.float64], pieces: str
+    space: Space, found: Resolved, words_ND: NDArray[np.float64], weigh: Weighting
 ) -> NDArray[np.float64]:
-    """Add up the tokens of each word of a name, and then its words."""
-    words, start = [], 0
-    for word in found.words:
-        ids_N = np.array(word.token_ids)
-        words.append(PIECES[pieces](ids_N) @ terms_ND[start : (start := start + len(ids_N))])
-    words_ND = np.array(words)
-    if len(words) > 1:
+    """Add up the words of a name."""
+    if len(words_ND) > 1:
         words_ND = space.named(words_ND)
     # A word is as rare as its rarest piece.
-    weights_N = PIECES[pieces](np.array([max(word.token_ids) for word in found.words]))
+    weights_N = weigh(np.array([max(word.token_ids) for word in found.words]))
     vector_D: NDArray[np.float64] = weights_N @ words_ND
     return vector_D
 
@@ -267,6 +283,9 @@ def _words(name: Name, vocabulary: Vocabulary, pieces: str) -> tuple[Word, ...]:
     if name.kind == "token":
         id_ = vocabulary.id_of_token(name.text)
         return () if id_ is None else (Word(name.text, (id_,), "token"),)
+    if name.kind == MODEL:
+        split = vocabulary.split(name.text, leading_space=True)
+        return (Word(name.text, split, MODEL),) if split else ()
     whole = _whole(name.text, vocabulary)
     if whole is not None:
         return (whole,)

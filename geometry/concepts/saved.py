@@ -18,7 +18,7 @@ from ..space import Space
 from .checks import cut, shown
 from .estimators import ESTIMATORS, Fit
 from .pairs import Pair, PairSet
-from .phrase import DEFAULT_PIECES, PIECES
+from .phrase import DEFAULT_PIECES, WAYS
 from .usable import fault
 
 _SUFFIX = ".safetensors"
@@ -40,7 +40,7 @@ class SavedDirection:
     fit : Fit
         What was learned.
     pieces : str
-        A key of `PIECES`: how the names of the pairs became vectors, and those that the direction
+        One of `WAYS`: how the names of the pairs became vectors, and those that the direction
         is applied to do.
 
     Examples
@@ -166,7 +166,7 @@ def read(
     if "map" in file.entries:
         shapes["map"] = (width, width)
     found = {name: file.entries[name].shape for name in file.entries}
-    if found != shapes or learned[0] not in ESTIMATORS or learned[1] not in PIECES:
+    if found != shapes or learned[0] not in ESTIMATORS or learned[1] not in WAYS:
         raise UsageError(
             f"{path}: the direction is damaged: its arrays are {shown(found)}, its estimator "
             f"{shown(learned[0])}, its pieces {shown(learned[1])}"

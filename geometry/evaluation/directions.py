@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...errors import UsageError
 from ...indexes.progress import Done, Progress, step_of
 from ..concepts.compose import Composer
-from ..concepts.direction import Sample, Unused
+from ..concepts.sample import Sample, Unused
 from ..frames import arrow_of, pandas_of
 from ..method import Method
 from ..tokens.kinds import KINDS

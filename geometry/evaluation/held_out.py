@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ...indexes.batch import ranks_each
 from ...indexes.progress import Done
 from ...indexes.rows import norm
-from ..concepts.direction import Sample
 from ..concepts.estimators import Fit
+from ..concepts.sample import Sample
 from ..heads.unembedding import Unembedding
 from ..space import Space
 

@@ -1,7 +1,6 @@
 """Whether a word's pieces lead back to its token: words of one token, split by force."""
 
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,15 +13,13 @@ from ...indexes.progress import Progress, step_of
 from ..concepts.phrase import PIECES
 from ..heads.unembedding import Unembedding
 from ..space import Space
-from ..tokens.kinds import KINDS
-from ..tokens.vocabulary import Vocabulary
+from ..tokens.whole_words import drawn_apart
 from .bootstrap import interval
 
 # N words, P pieces of one, vectors of width D.
 
 WEIGHTINGS = tuple(name for name in PIECES if name != "sum")  # which points where the mean does
 WORDS = 1500
-_LETTERS = 4  # at least, of a word that is drawn
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def recover(
 ) -> PieceRecovery | None:
     """Split words that are one token by force, compose their pieces, and rank their tokens.
 
-    Words are drawn by chance of those that `candidates` gives, and split as the tokenizer would if
+    Words are drawn by chance of those that `whole_words` gives, and split as the tokenizer would if
     it had none of their tokens (`Vocabulary.forced_apart`). Each weighting of `PIECES` makes one
     vector of a word's pieces, as it does for a name; the word's own token is ranked by its score
     with it among all known rows but the pieces. The score is the cosine, in ``logit`` the product.
@@ -149,64 +146,13 @@ def recover(
     >>> recover(head, open_space(head), words=20).n
     20
     """
-    candidates_N = candidates(head.vocabulary)
-    count = min(words, len(candidates_N))
-    drawn_N = np.sort(np.random.default_rng(seed).choice(candidates_N, count, replace=False))
-    pieces = split_by_force(head.vocabulary, drawn_N.tolist())
+    pieces = drawn_apart(head.vocabulary, words, seed=seed)
     if not pieces:
         return None
     ranks = ranks_of(head, space, pieces, progress=progress)
     return PieceRecovery(
         len(pieces), {name: Recovery.of(ranks_N, seed=seed) for name, ranks_N in ranks.items()}
     )
-
-
-def candidates(vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """Give the tokens that are a whole word of at least four letters after a space, ascending.
-
-    Letters may be of any script, with their marks.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> vocabulary = unembed.open_head("demo-bytes").vocabulary
-    >>> [vocabulary.text(int(id)) for id in candidates(vocabulary)[:3]]
-    [' that', ' this', ' have']
-    """
-    whole_N = np.flatnonzero(vocabulary.kinds_V == KINDS.index("whole-word"))
-    chosen = [id_ for id_ in whole_N.tolist() if _is_word(vocabulary.text(id_) or "")]
-    return np.array(chosen, dtype=np.int64)
-
-
-def _is_word(text: str) -> bool:
-    """Tell whether a text is a space and enough letters."""
-    kinds = [unicodedata.category(char)[0] for char in text[1:]]
-    return text[:1] == " " and kinds.count("L") >= _LETTERS and set(kinds) <= {"L", "M"}
-
-
-def split_by_force(vocabulary: Vocabulary, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """Give the pieces of words that are one token, for those that can be split.
-
-    Left out is a word that comes back whole, or whose pieces do not write it.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> vocabulary = unembed.open_head("demo").vocabulary
-    >>> split_by_force(vocabulary, [vocabulary.id_of(" ocean")])
-    {12461: (512, 8157)}
-    """
-    forced = vocabulary.forced_apart(ids)
-    found = {}
-    for id_ in ids:
-        text = vocabulary.text(id_)
-        if text is None:
-            continue
-        pieces = forced.split(text.removeprefix(" "), leading_space=True)
-        written = b"".join(map(vocabulary.written.__getitem__, pieces))
-        if len(pieces) > 1 and id_ not in pieces and written == vocabulary.written[id_]:
-            found[id_] = pieces
-    return found
 
 
 def ranks_of(

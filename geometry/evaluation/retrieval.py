@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ...indexes.progress import Progress, step_of
 from ...indexes.rows import norm
 from ..concepts.compose import Composer, composer_of
-from ..concepts.direction import Sample, sample_of
 from ..concepts.estimators import Fit
 from ..concepts.pairs import FEWEST, Pair, emoji_pairs
 from ..concepts.phrase import split_words
+from ..concepts.sample import Sample, sample_of
 from ..heads.unembedding import Unembedding
 from ..hubness import has_words, mean_cosine, reference_words
 from ..method import Method

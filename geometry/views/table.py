@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ...indexes.store import Entry
 from ..answer import Neighbour, Neighbours
-from ..concepts.phrase import Resolved
+from ..concepts.phrase import MODEL, Resolved
 from ..info import Info
 from ..tokens.vocabulary import Vocabulary, display
 
@@ -65,6 +65,10 @@ def _reading(name: Resolved) -> str:
     """Say which tokens a name was taken for."""
     how = name.method.partition("_")[2] if name.method.startswith(("pieces_", "words_")) else ""
     tokens = " ".join(name.tokens)
+    if name.method in {MODEL, f"pieces_{MODEL}"}:
+        return f"{name.text} is {tokens}, as the model builds it"
+    if name.method == f"words_{MODEL}":
+        return f"{name.text} is {tokens}, its words as the model builds them"
     if how == "rarity":
         return f"{name.text} is {tokens}, weighed by rarity"
     return f"{name.text} is {f'the {how} of ' if how else ''}{tokens}"
