@@ -1,6 +1,6 @@
 """How well p_token tells everyday names of emoji from things that are no emoji.
 
-python benchmarks/presence.py [SOURCE]
+python benchmarks/presence.py [SOURCE] [pieces=model] [with_model]
 """
 
 import csv
@@ -32,10 +32,18 @@ def interval(there_N: np.ndarray, missing_N: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    head = unembed.open_head(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    asked = {"pieces=model", "with_model"}.intersection(sys.argv[1:])
+    source = next((given for given in sys.argv[1:] if given not in asked), "demo")
+    head = unembed.open_head(source)
     everyday, wished = listed("everyday_emoji.csv"), listed("wished_emoji.csv")
     records = [Record(row["concept"], is_phrase=True) for row in everyday + wished]
-    audit = head.audit(records, region="emoji", top=5)
+    audit = head.audit(
+        records,
+        region="emoji",
+        top=5,
+        pieces="model" if "pieces=model" in asked else "rarity",
+        with_model="with_model" in asked,
+    )
     findings, there = audit.findings, len(everyday)
     texts = [[near.text for near in finding.nearest] for finding in findings[:there]]
     wanted = [row["emoji"] for row in everyday]
@@ -49,6 +57,16 @@ def main() -> None:
         return
     p_N = np.array([finding.p_token for finding in findings], dtype=np.float64)
     labels_N = np.arange(len(p_N)) < there
+    member_N = np.array([finding.membership for finding in findings], dtype=np.float64)
+    print(
+        f"members: {(member_N[:there] >= 0.05).mean():.3f}, {(member_N[there:] >= 0.05).mean():.3f}"
+    )
+    if "with_model" in asked:
+        believed_N = np.array([finding.believed for finding in findings], dtype=np.float64)
+        print(f"AUROC of believed {roc_auc_score(labels_N, believed_N):.3f}")
+        written = [finding.written_text for finding in findings[:there]]
+        wrote = np.mean([text == emoji for text, emoji in zip(written, wanted, strict=True)])
+        print(f"the model itself writes the emoji for {wrote:.3f}")
     low, high = interval(p_N[:there], p_N[there:])
     print(f"AUROC of p_token {roc_auc_score(labels_N, p_N):.3f} (95%: {low:.3f} to {high:.3f})")
     weights_N = np.where(labels_N, 0.5 / there, 0.5 / len(wished))  # both lists count alike

@@ -91,6 +91,11 @@ class _Column(click.ParamType[tuple[str, str]]):
     type=float,
     help="The norm of a concept's residual: gives snaps a probability, and takes far longer.",
 )
+@click.option(
+    "--with-model",
+    is_flag=True,
+    help="Ask the model beside the head for each concept too; takes far longer.",
+)
 @click.option("--resume", is_flag=True, help="Go on where an earlier run into FILE stopped.")
 @click.option(
     "--device",

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..indexes import exact
 from ..indexes.moments import Fold, fit_norms, mapped_norms, mean
 from ..indexes.progress import Done, Progress, step_of
-from ..indexes.rows import norm
+from ..indexes.rows import norm, united
 from ..indexes.shrinkage import Shrinkage, inverse_root, spectrum
 from ..indexes.store import Arrays, fits
 from .heads.unembedding import Unembedding
@@ -130,8 +130,7 @@ class Space:
         """
         if not self.kind.unit:
             return vectors_ND
-        lengths_N = norm(vectors_ND)
-        return vectors_ND / np.where(lengths_N > 0, lengths_N, 1.0)[:, None]
+        return united(vectors_ND)
 
     def residual(self, vector_D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the residual that meets a vector of the space, shape (D,): the dual way."""

@@ -16,6 +16,7 @@ ROW_TYPES = ("BF16", "F16", "F32", "F64")
 _WIDEST = 1 << 16  # no model comes near; float32 sums and a D x D matrix stay sound
 _FEWEST_ROWS = 512  # of a block; with fewer, a product with a wide matrix waits for the matrix
 _BLOCK_VALUES = 1 << 18  # 2 MiB of float64: a block stays in the cache
+_SINGLE_VALUES = 1 << 20  # of float32, where many vectors meet a block
 
 
 def norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -41,6 +42,19 @@ def norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return norms
 
 
+def united(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make vectors along the last axis unit vectors; one that is zero stays so.
+
+    Examples
+    --------
+    >>> united(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    lengths = norm(vectors)[..., None]
+    return vectors / np.where(lengths > 0, lengths, 1.0)
+
+
 def half_angles(vectors: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give half the angles between vectors along the last axis, in radians.
 
@@ -53,9 +67,7 @@ def half_angles(vectors: NDArray[np.float64], others: NDArray[np.float64]) -> ND
     >>> half_angles(np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([[0.0, 3.0], [2.0, 0.0]]))
     array([0.78539816, 0.        ])
     """
-    lengths, other_lengths = norm(vectors)[..., None], norm(others)[..., None]
-    units = vectors / np.where(lengths > 0, lengths, 1.0)
-    other_units = others / np.where(other_lengths > 0, other_lengths, 1.0)
+    units, other_units = united(vectors), united(others)
     halves: NDArray[np.float64] = np.arctan2(norm(units - other_units), norm(units + other_units))
     return halves
 
@@ -155,6 +167,15 @@ class Rows:
         for start in range(0, len(ids_N), step):
             places = slice(start, start + step)
             yield places, self.decode(ids_N[places])
+
+    def single_blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Decode all rows as ``float32``, block by block: half the memory, twice the speed."""
+        step = max(_FEWEST_ROWS, _SINGLE_VALUES // self.width)
+        for start in range(0, self.count, step):
+            codes_ND = self.codes_VD[start : start + step]
+            if self.dtype == "BF16":
+                codes_ND = np.left_shift(codes_ND, 16, dtype=np.uint32).view(np.float32)
+            yield slice(start, start + step), codes_ND.astype(np.float32, copy=False)
 
     def norms(self) -> NDArray[np.float64]:
         """Give every row's Euclidean norm, ``float64`` of shape (V,).

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from rich.console import Console
 from safetensors.numpy import save_file
 from unembed import Head, open_head
 from unembed.cli import main
 from unembed.errors import UsageError
+from unembed.geometry.lens.look import look
 from unembed.geometry.lens.readout import readout
 from unembed.geometry.model.residuals import Residuals, read_residuals, save_residuals
 from unembed.geometry.tokens.becoming import becoming, unfinished
@@ -45,25 +48,55 @@ def read(head: Head, path: Path) -> Residuals:
 
 @pytest.mark.parametrize("top", [1, 3, 285])
 def test_a_readout_is_that_of_the_softmax(head: Head, top: int) -> None:
-    hidden_LD = RNG(1).normal(size=(5, head.rows.width))
-    found = readout(head, hidden_LD, top=top, followed=[7, 3])
-    logits_LV = head.logits(hidden_LD)
+    logits_LV = head.single_logits(RNG(1).normal(size=(5, head.rows.width)))
+    found = readout(logits_LV, top=top, followed=[7, 3])
+    logits_LV = logits_LV.astype(np.float64)
     chances_LV = np.exp(logits_LV) / np.exp(logits_LV).sum(axis=1, keepdims=True)
     assert np.array_equal(found.ids_LK, np.argsort(-logits_LV, axis=1, kind="stable")[:, :top])
     own_LK = np.take_along_axis(chances_LV, found.ids_LK, axis=1)
-    np.testing.assert_allclose(np.exp(found.logits_LK - found.totals_L[:, None]), own_LK)
+    np.testing.assert_allclose(np.exp(found.logits_LK - found.totals_L[:, None]), own_LK, rtol=1e-5)
     entropies_L = -(chances_LV * np.log(chances_LV)).sum(axis=1)
-    np.testing.assert_allclose(found.entropies_L, entropies_L)
+    np.testing.assert_allclose(found.entropies_L, entropies_L, rtol=1e-5)
     kl_L = (chances_LV[-1] * np.log(chances_LV[-1] / chances_LV)).sum(axis=1)
-    np.testing.assert_allclose(found.kl_L, kl_L, atol=1e-12)
+    np.testing.assert_allclose(found.kl_L, kl_L, atol=1e-5)
     ranks_LT = 1 + (logits_LV[:, :, None] > logits_LV[:, None, [7, 3]]).sum(axis=1)
     assert np.array_equal(found.ranks_LT, ranks_LT)
 
 
-def test_equal_logits_go_to_the_lower_id(head: Head) -> None:
-    found = readout(head, np.zeros((1, head.rows.width)), top=4, followed=[9, 0])
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 700)),
+        elements=st.integers(-3, 3).map(float),
+    ),
+    st.integers(1, 9),
+)
+def test_the_first_of_many_equal_logits_are_those_of_a_sort(
+    logits_LV: NDArray[np.float32], top: int
+) -> None:
+    top = min(top, logits_LV.shape[1])
+    found = readout(logits_LV, top=top, followed=[logits_LV.shape[1] - 1])
+    ids_LV = np.argsort(-logits_LV, axis=1, kind="stable")
+    assert np.array_equal(found.ids_LK, ids_LV[:, :top])
+    last_L1 = 1 + np.argwhere(ids_LV == logits_LV.shape[1] - 1)[:, 1:]
+    assert np.array_equal(found.ranks_LT, last_L1)
+
+
+def test_equal_logits_go_to_the_lower_id() -> None:
+    found = readout(np.zeros((1, 600), np.float32), top=4, followed=[9, 0])
     assert found.ids_LK.tolist() == [[0, 1, 2, 3]]
     assert found.ranks_LT.tolist() == [[10, 1]]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 9])
+def test_positions_are_read_alone_or_together(head: Head, layers: int) -> None:
+    stack_LPD = RNG(2).normal(size=(layers, 5, head.rows.width))
+    together = look(head, Residuals(stack_LPD, tuple(range(5))))
+    for place, position in enumerate(together.positions):
+        alone = look(head, Residuals(stack_LPD[:, [place]], (place,)))
+        for one, other in zip(position.layers, alone.positions[0].layers, strict=True):
+            assert [guess.id for guess in one.top] == [guess.id for guess in other.top]
+            assert one.entropy == pytest.approx(other.entropy, abs=1e-5)
 
 
 def test_what_was_ever_first_is_followed(head: Head) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,11 @@ from ...indexes.rows import norm
 from ..answer import Snap
 from ..concepts.compose import Composer
 from ..concepts.concept import SMALLEST
+from ..evaluation.by_model import ByModel
+from ..evaluation.retrieval import joined
 from ..records.record import Record
 from ..tokens.vocabulary import Vocabulary
+from .belief import Belief, beliefs
 from .composing import Composed, compose_each
 from .finding import Finding, NearToken
 from .forms import Forms, Known
@@ -50,6 +53,8 @@ class Auditor:
         Gives `p_token`; None without a region, or where it cannot be calibrated.
     terms : dict
         What an audit was made with, for its metadata.
+    by_model : ByModel or None
+        Asks the model too, where it is asked.
 
     Examples
     --------
@@ -67,6 +72,7 @@ class Auditor:
     inside: Inside | None
     presence: Presence | None
     terms: dict[str, Any]
+    by_model: ByModel | None = None
     _speller: Speller = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -106,8 +112,8 @@ class Auditor:
         sound = [outcome for outcome in outcomes if isinstance(outcome, _Asked)]
         vectors = [asked.composed.vector_D for asked in sound]
         vectors_BD = np.array(vectors).reshape(len(sound), self.composer.space.width)
-        nothing: list[float | None] = [None] * len(sound)
-        part = _Part(records, outcomes, sound, vectors_BD, vectors_BD, nothing, nothing)
+        nothing: list[None] = [None] * len(sound)
+        part = _Part(records, outcomes, sound, vectors_BD, vectors_BD, nothing, nothing, nothing)
         return part if self.inside is None else self._carried(self.inside, part)
 
     def _compose(self, records: Sequence[Record]) -> list[Composed | str]:
@@ -157,6 +163,7 @@ class Auditor:
             placed_BD=placed_BD,
             memberships=inside.membership(placed_BD).tolist(),
         )
+        part = part if self.by_model is None else self._answered(inside, self.by_model, part)
         if self.presence is None:
             return part
         terms = {
@@ -165,13 +172,29 @@ class Auditor:
             if len(found.terms_TD)
         }
         names = [found.name for found in concepts]
-        return replace(part, chances=self.presence(moved_BD, terms, names).tolist())
+        return replace(part, chances=self.presence(part.moved_BD, terms, names).tolist())
+
+    def _answered(self, inside: Inside, by_model: ByModel, part: "_Part") -> "_Part":
+        """Ask the model too: its answers are added, but to what is a token of the region."""
+        texts = [asked.record.concept for asked in part.sound]
+        answers_BD, outputs_BD = by_model(texts)
+        stays_B1 = np.array([inside.holds(asked.composed) for asked in part.sound])[:, None]
+        return replace(
+            part,
+            moved_BD=np.where(stays_B1, part.moved_BD, joined(part.moved_BD, answers_BD)),
+            beliefs=beliefs(self.composer.head, outputs_BD, inside.region.ids_N),
+        )
 
     def _findings(self, part: "_Part") -> Iterator[Finding]:
         """Search for the concepts of a part, and judge them."""
         inputs = [asked.composed.token_ids for asked in part.sound]
         nearest, snaps = self.searching(part.moved_BD, part.placed_BD, inputs)
-        found = iter(zip(part.sound, nearest, snaps, part.memberships, part.chances, strict=True))
+        found = iter(
+            zip(
+                *(part.sound, nearest, snaps, part.memberships, part.chances, part.beliefs),
+                strict=True,
+            )
+        )
         for record, outcome in zip(part.records, part.outcomes, strict=True):
             if isinstance(outcome, str):
                 yield Finding(record.concept, record.id, record.source, "error", message=outcome)
@@ -185,6 +208,7 @@ class Auditor:
         snap: Snap,
         membership: float | None,
         p_token: float | None,
+        belief: Belief | None,
     ) -> Finding:
         """Judge one concept."""
         record, spelled = asked.record, asked.spelled
@@ -212,6 +236,7 @@ class Auditor:
             gap_logit=snap.gap_logit,
             membership=membership,
             p_token=p_token,
+            **({} if belief is None else asdict(belief)),
         )
 
     def _verdict(
@@ -251,6 +276,7 @@ class _Part:
     placed_BD: NDArray[np.float64]
     memberships: Sequence[float | None]
     chances: Sequence[float | None]
+    beliefs: Sequence[Belief | None]
 
     def kept(self, there_B: NDArray[np.bool_]) -> "_Part":
         """Leave out the concepts that the region's direction takes to zero."""
@@ -268,4 +294,5 @@ class _Part:
             placed_BD=self.placed_BD[there_B],
             memberships=[None] * len(sound),
             chances=[None] * len(sound),
+            beliefs=[None] * len(sound),
         )

@@ -79,6 +79,11 @@ class Finding:
         deeper, each of them held out.
     p_token : float or None
         The calibrated probability that the region has a token for the concept.
+    believed : float or None
+        Where the model was asked too: the probability with which its next token is one of the
+        region. A phantom that the model believes in is what it takes for a token that is there.
+    written_id, written_token, written_text
+        The token that it writes then: the likeliest of all.
 
     Examples
     --------
@@ -108,3 +113,7 @@ class Finding:
     gap_logit: float | None = None
     membership: float | None = None
     p_token: float | None = None
+    believed: float | None = None
+    written_id: int | None = None
+    written_token: str | None = None
+    written_text: str | None = None

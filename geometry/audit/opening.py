@@ -19,6 +19,7 @@ from ...indexes.tensors import is_file
 from ..concepts.compose import Composer, Composition, composer_of
 from ..concepts.pairs import EMOJI, Pair
 from ..demos.demo import DEMOS
+from ..evaluation.by_model import ByModel, open_by_model
 from ..heads.unembedding import Unembedding
 from ..hubness import has_words, hubness, unit_rows
 from ..method import Method
@@ -47,6 +48,7 @@ def open_auditor(
     min_membership: float = Settings.min_membership,
     min_p_token: float = Settings.min_p_token,
     device: str = Settings.device,
+    with_model: bool = Settings.with_model,
     **composition: Unpack[Composition],
 ) -> Auditor:
     """Make what audits records against a head.
@@ -55,7 +57,7 @@ def open_auditor(
     ----------
     head : Unembedding
         Whose tokens.
-    region, direction, top, residual_norm, min_membership, min_p_token, device
+    region, direction, top, residual_norm, min_membership, min_p_token, device, with_model
         As in `AuditOptions`.
     **composition
         Those of `Composition`.
@@ -74,12 +76,14 @@ def open_auditor(
     >>> found.verdict, found.nearest[0].text
     ('phantom', '🐴')
     """
-    settings = Settings(top, residual_norm, min_membership, min_p_token, device)
+    settings = Settings(top, residual_norm, min_membership, min_p_token, device, with_model)
     check_device(device)
     if residual_norm is not None:
         check_products(head, residual_norm)
     if region is None and direction is not None:
         raise UsageError(f"the direction {direction!r} leads into a region; name the region too")
+    if region is None and with_model:
+        raise UsageError("a model is asked for a token of a region; name the region too")
     composer = composer_of(head, **composition)
     if region is None:
         return _everywhere(composer, settings)
@@ -141,7 +145,8 @@ class _Within:
             hubness_V[region.ids_N] = hubness(
                 head, self.composer.space, region.ids_N, fit=self.inside.fit, progress=self.progress
             )
-        presence, calibration = self._presence(hubness_V, csls=csls)
+        by_model = self._by_model()
+        presence, calibration = self._presence(hubness_V, by_model, csls=csls)
         terms = _terms(self.composer, self.settings, score)
         terms |= {
             "region": region.name,
@@ -150,6 +155,9 @@ class _Within:
             "direction": self.inside.direction,
             "direction_estimator": self._estimator,
             "calibration": calibration.to_dict(),
+            "model": None
+            if by_model is None
+            else {"prompt": by_model.question.text("…"), "layer": by_model.layer},
         }
         return Auditor(
             self.composer,
@@ -164,7 +172,19 @@ class _Within:
             self.inside,
             presence,
             terms,
+            by_model,
         )
+
+    def _by_model(self) -> ByModel | None:
+        """Choose how the model is asked, where it is."""
+        if not self.settings.with_model:
+            return None
+        if self.inside.direction is None:
+            raise UsageError(
+                f"a model is asked by examples, and the region {self.inside.region.name!r} has "
+                "none: name a direction with pairs"
+            )
+        return open_by_model(self.composer, self.inside.direction, progress=self.progress)
 
     @property
     def _language(self) -> str | None:
@@ -191,7 +211,7 @@ class _Within:
         return self.composer.directions.estimator_of(self.inside.direction)
 
     def _presence(
-        self, hubness_V: NDArray[np.float64], *, csls: bool
+        self, hubness_V: NDArray[np.float64], by_model: ByModel | None, *, csls: bool
     ) -> tuple[Presence | None, Calibration]:
         """Calibrate on the names of the direction, where it has any."""
         if self.inside.direction is None or not self._pairs:
@@ -208,6 +228,7 @@ class _Within:
             sample,
             Method(self.composer.pieces, self._estimator, csls),
             name=self.inside.direction,
+            by_model=by_model,
             progress=self.progress,
         )
         if calibration.kind is None:

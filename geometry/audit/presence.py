@@ -13,6 +13,7 @@ from ...indexes.store import Arrays, fits
 from ..concepts.compose import Composer
 from ..concepts.sample import Sample
 from ..evaluation.bootstrap import auroc
+from ..evaluation.by_model import ByModel
 from ..evaluation.retrieval import margins_of, retrieve_targets
 from ..method import Method
 from .forms import plain
@@ -195,11 +196,13 @@ def open_calibration(
     method: Method,
     *,
     name: str,
+    by_model: ByModel | None = None,
     progress: Progress | None = None,
 ) -> tuple[Calibration, dict[str, float]]:
     """Calibrate on the names of a direction's targets; the margins are derived once and kept.
 
-    Each name is asked by a map that has seen neither it nor the candidate that is scored.
+    Each name is asked by a map that has seen neither it nor the candidate that is scored, and of
+    the model too where it is given: its answers are added, and its examples left out.
 
     Returns
     -------
@@ -217,13 +220,16 @@ def open_calibration(
     >>> found.reason
     'the names of 4 tokens are known, of at least 50 that a calibration takes'
     """
+    sample = sample if by_model is None else by_model.sample
     _, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
     count = len(firsts_Q)
     if count < FEWEST_NAMES:
         return _too_few(count), {}
 
     def build() -> Arrays:
-        found = retrieve_targets(composer, sample, method, progress=progress)
+        asked = [sample.used[place].base for place in firsts_Q]
+        answers_QD = None if by_model is None else by_model(asked, progress=progress)[0]
+        found = retrieve_targets(composer, sample, method, answers_QD=answers_QD, progress=progress)
         return {
             "present": found.margins(removed=False),
             "absent": found.margins(removed=True, twins=False),
@@ -232,7 +238,7 @@ def open_calibration(
     head, fit = composer.head, composer.directions.fit(name)
     kept = head.store.arrays(
         "presence",
-        repr((composer.space.key, fit.key, str(method))),
+        repr((composer.space.key, fit.key, str(method), by_model and by_model.key)),
         build,
         lambda kept: fits(kept, {"present": (count,), "absent": (count,)}),
     )

@@ -34,6 +34,10 @@ class AuditOptions(Composition, total=False):
         The probability from which on a concept without a known form has a token; 0.5 by default.
     device : str
         What multiplies: ``cpu``, the default, or ``cuda``. The answers are the same.
+    with_model : bool
+        Ask the model beside the head too: its answer to each concept, after examples of the
+        direction's own pairs, is added to the composed vector. Needs a region and a direction with
+        pairs, and takes far longer.
 
     Examples
     --------
@@ -50,6 +54,7 @@ class AuditOptions(Composition, total=False):
     min_membership: float
     min_p_token: float
     device: str
+    with_model: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Settings:
 
     Attributes
     ----------
-    top, residual_norm, min_membership, min_p_token, device
+    top, residual_norm, min_membership, min_p_token, device, with_model
         As in `AuditOptions`.
 
     Examples
@@ -73,6 +78,7 @@ class Settings:
     min_membership: float = 0.05
     min_p_token: float = 0.5
     device: str = "cpu"
+    with_model: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no number, or out of range."""

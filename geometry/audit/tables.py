@@ -51,6 +51,10 @@ def arrow_schema() -> "pyarrow.Schema":
             ("gap_logit", number),
             ("membership", number),
             ("p_token", number),
+            ("believed", number),
+            ("written_id", id_),
+            ("written_token", text),
+            ("written_text", text),
         ]
     )
 

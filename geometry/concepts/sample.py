@@ -1,6 +1,6 @@
 """Pairs, or a region, to the vectors that a direction is learned from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ..heads.unembedding import Unembedding
 from ..region import find_region
 from ..space import Space
 from ..tokens.vocabulary import Vocabulary
-from .concept import unit_vector
+from .concept import SMALLEST, unit_vector
 from .estimators import ESTIMATORS, Fit
 from .grammar import Name
 from .pairs import FEWEST, Pair, PairSet
@@ -84,6 +84,21 @@ class Sample:
         weights_N = self.weights_N[chosen_N]
         return ESTIMATORS[estimator](
             self.bases_ND[chosen_N], self.targets_ND[chosen_N], weights_N / weights_N.sum()
+        )
+
+    def without(self, target_ids: Collection[int]) -> "Sample":
+        """Leave out all pairs of some targets."""
+        kept_N = ~np.isin(self.target_ids_N, list(target_ids))
+        places = np.flatnonzero(kept_N).tolist()
+        weights_N = self.weights_N[kept_N]
+        return Sample(
+            self.bases_ND[kept_N],
+            self.targets_ND[kept_N],
+            weights_N / max(float(weights_N.sum()), SMALLEST),
+            tuple(self.base_ids[place] for place in places),
+            self.target_ids_N[kept_N],
+            tuple(self.used[place] for place in places),
+            self.unused,
         )
 
 
@@ -196,7 +211,22 @@ def _of_no_use(
 def sample_of_region(
     head: Unembedding, space: Space, name: str, region: str | Path, estimator: str
 ) -> Sample:
-    """Give the tokens of a region as targets, and tokens outside it as bases."""
+    """Give the tokens of a region as targets, and tokens outside it as bases.
+
+    Raises
+    ------
+    UsageError
+        The estimator takes pairs, or the region or what is outside it has too few tokens.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.space import open_space
+    >>> head = unembed.open_head("demo")
+    >>> found = sample_of_region(head, open_space(head), "letters", "greek", "offset")
+    >>> len(found.bases_ND) == len(found.targets_ND)
+    True
+    """
     if estimator not in _REGIONAL:
         raise UsageError(
             f"the direction {name!r} is that of a region, which {estimator} cannot learn: it "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...indexes.progress import Progress, step_of
-from ...indexes.rows import norm
+from ...indexes.rows import united
 from ..concepts.compose import Composer, composer_of
 from ..concepts.estimators import Fit
 from ..concepts.pairs import FEWEST, Pair, emoji_pairs
@@ -174,9 +174,17 @@ def retrieve(
 
 
 def retrieve_targets(
-    composer: Composer, sample: Sample, method: Method, *, progress: Progress | None = None
+    composer: Composer,
+    sample: Sample,
+    method: Method,
+    *,
+    answers_QD: NDArray[np.float64] | None = None,
+    progress: Progress | None = None,
 ) -> Retrieval:
     """Ask for every target with the first of its bases; the candidates are the targets.
+
+    Where a model's answers to the same bases are given, as unit vectors, each is added to what its
+    base is taken to.
 
     Examples
     --------
@@ -189,7 +197,7 @@ def retrieve_targets(
     # The official name comes first of an emoji's.
     target_ids_C, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
     named = tuple(sample.used[place] for place in firsts_Q)
-    scores_QC = _scores(sample, firsts_Q, target_ids_C, composer, method, progress)
+    scores_QC = _scores(sample, firsts_Q, target_ids_C, composer, method, answers_QD, progress)
     return Retrieval(named, scores_QC, _twins([pair.base for pair in named]))
 
 
@@ -199,6 +207,7 @@ def _scores(
     ids_C: NDArray[np.int64],
     composer: Composer,
     method: Method,
+    answers_QD: NDArray[np.float64] | None,
     progress: Progress | None,
 ) -> NDArray[np.float64]:
     """Score every name with every emoji, shape (Q, C)."""
@@ -207,6 +216,7 @@ def _scores(
     nothing = np.empty((0, space.width), dtype=np.float32)
     words_MD = reference_words(composer.head, space) if method.csls else nothing
     if method.estimator is None:
+        bases_QD = bases_QD if answers_QD is None else joined(bases_QD, answers_QD)
         return _nearness(bases_QD, targets_CD, words_MD, csls=method.csls)
     scores_QC = np.empty((len(bases_QD), len(ids_C)))
     count, told = crossings_of(sample), step_of(progress, f"asking for emoji: {method}")
@@ -214,14 +224,28 @@ def _scores(
         moved_MD = _moved(crossing.fit, words_MD) if method.csls else words_MD
         for pairs_N, targets in crossing.turns:
             asked_Q, answering_C = pairs_N[firsts_Q], np.isin(ids_C, targets)
+            queries_QD = crossing.fit(bases_QD[asked_Q])
+            if answers_QD is not None:
+                queries_QD = joined(queries_QD, answers_QD[asked_Q])
             scores_QC[np.ix_(asked_Q, answering_C)] = _nearness(
-                crossing.fit(bases_QD[asked_Q]),
+                queries_QD,
                 targets_CD[answering_C],
                 moved_MD,
                 csls=method.csls,
             )
         told(place, count)
     return scores_QC
+
+
+def joined(moved_ND: NDArray[np.float64], answers_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give unit vectors half-way between composed ones and a model's answers, unit vectors too.
+
+    Examples
+    --------
+    >>> joined(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).round(3)
+    array([[0.707, 0.707]])
+    """
+    return united(united(moved_ND) + answers_ND)
 
 
 def _moved(fit: Fit, words_MD: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -240,17 +264,11 @@ def _nearness(
     csls: bool,
 ) -> NDArray[np.float64]:
     """Give the space's own score, or what CSLS has of a query and a row: 2 cos - r(y)."""
-    units_QD = _units(queries_QD)
+    units_QD = united(queries_QD)
     if not csls:
         return units_QD @ targets_CD.T
-    units_CD = _units(targets_CD)
+    units_CD = united(targets_CD)
     return 2 * units_QD @ units_CD.T - mean_cosine(units_CD, words_MD)
-
-
-def _units(vectors_ND: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make unit vectors; what is zero stays so."""
-    lengths_N1 = norm(vectors_ND)[:, None]
-    return vectors_ND / np.where(lengths_N1 > 0, lengths_N1, 1.0)
 
 
 def _twins(names: Sequence[str]) -> NDArray[np.bool_]:

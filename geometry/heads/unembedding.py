@@ -1,9 +1,10 @@
 """The unembedding: the last matrix of a language model, opened where it lies."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,8 @@ from .final_norm import FinalNorm
 from .head_tensors import find_head
 
 # V tokens, rows of width D; N residuals.
+
+Real = TypeVar("Real", bound=np.floating[Any])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -221,21 +224,48 @@ class Unembedding:
         """
         hidden_ND = as_vectors(hidden, width=self.rows.width, what="the hidden state")
         logits_NV = np.empty((len(hidden_ND), self.rows.count))
+        blocks = self.rows.blocks(np.arange(self.rows.count))
+        logits_NV = self._logits(hidden_ND, blocks, logits_NV)
+        return logits_NV if np.ndim(hidden) == 2 else logits_NV[0]
+
+    def single_logits(self, hidden_ND: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Give what `logits` gives of many vectors in ``float32``: sooner, with fewer digits.
+
+        Raises
+        ------
+        CheckpointError
+            A row of the head holds NaN or infinity.
+
+        Examples
+        --------
+        >>> head = Unembedding.open("demo")
+        >>> head.single_logits(np.zeros((2, 640))).dtype
+        dtype('float32')
+        """
+        logits_NV = np.empty((len(hidden_ND), self.rows.count), dtype=np.float32)
+        return self._logits(hidden_ND.astype(np.float32), self.rows.single_blocks(), logits_NV)
+
+    def _logits(
+        self,
+        hidden_ND: NDArray[Real],
+        blocks: Iterable[tuple[slice, NDArray[Real]]],
+        logits_NV: NDArray[Real],
+    ) -> NDArray[Real]:
+        """Fill in the products with all rows, and make logits of them."""
         with np.errstate(invalid="ignore", over="ignore"):  # judged below
-            for places, block_ND in self.rows.blocks(np.arange(self.rows.count)):
-                logits_NV[:, places] = hidden_ND @ block_ND.T
+            for places, block_ND in blocks:
+                np.matmul(hidden_ND, block_ND.T, out=logits_NV[:, places])
             if self.bias_V is not None:
                 logits_NV += self.bias_V
-        bad = np.argwhere(~np.isfinite(logits_NV))
-        if bad.size:
+        if not np.isfinite([logits_NV.min(initial=0), logits_NV.max(initial=0)]).all():
+            bad = np.argwhere(~np.isfinite(logits_NV))
             raise CheckpointError(
                 f"{self.path}: the logit of row {bad[0, 1]} of {self.tensor!r} is not finite: the "
                 "row holds NaN or infinity, or values too large to multiply"
             )
-        logits_NV = self.emitted(logits_NV)  # after the check: a cap would hide an infinity
-        return logits_NV if np.ndim(hidden) == 2 else logits_NV[0]
+        return self.emitted(logits_NV)  # after the check: a cap would hide an infinity
 
-    def emitted(self, products: NDArray[np.float64]) -> NDArray[np.float64]:
+    def emitted(self, products: NDArray[Real]) -> NDArray[Real]:
         """Give the logits that the sampler gets of products with the rows, bias included.
 
         They are scaled, then capped.
@@ -245,10 +275,10 @@ class Unembedding:
         >>> Unembedding.open("demo").emitted(np.array([3.0]))
         array([3.])
         """
-        scaled = self.scale * products
-        if self.softcap is None:
-            return scaled
-        return self.softcap * np.tanh(scaled / self.softcap)
+        scaled = products if self.scale == 1 else products * self.scale
+        if self.softcap is not None:
+            scaled = np.tanh(scaled / self.softcap) * self.softcap
+        return np.asarray(scaled, dtype=products.dtype)
 
     def __repr__(self) -> str:
         """Name the tensor, its shape and type."""

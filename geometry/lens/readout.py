@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..heads.unembedding import Unembedding
-
 # L layers at one position, each a vector of width D; V tokens; K first of them; T followed.
+
+_BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,8 @@ class Readout:
 
     Examples
     --------
-    >>> import unembed
-    >>> readout(unembed.open_head("demo-bytes"), np.zeros((1, 512)), top=2, followed=[7]).ids_LK
-    array([[0, 1]])
+    >>> readout(np.array([[1.0, 3.0, 2.0]], np.float32), top=2, followed=[0]).ids_LK
+    array([[1, 2]])
     """
 
     ids_LK: NDArray[np.int64]
@@ -51,17 +50,13 @@ class Readout:
     followed_LT: NDArray[np.float64]
 
 
-def readout(
-    head: Unembedding, hidden_LD: NDArray[np.float64], *, top: int, followed: list[int] | None
-) -> Readout:
-    """Read one position: the head after each layer.
+def readout(logits_LV: NDArray[np.float32], *, top: int, followed: list[int] | None) -> Readout:
+    """Read one position: what the head makes of each layer.
 
     Parameters
     ----------
-    head : Unembedding
-        The head.
-    hidden_LD : ndarray of float64
-        What meets its rows, layer by layer; after the final norm, where the lens has it.
+    logits_LV : ndarray of float32
+        The logits of each layer, as the sampler would get them.
     top : int
         K, at most V.
     followed : list of int or None
@@ -75,53 +70,60 @@ def readout(
 
     Examples
     --------
-    >>> import unembed
-    >>> found = readout(unembed.open_head("demo-bytes"), np.zeros((2, 512)), top=1, followed=None)
-    >>> found.entropies_L.round(3), found.kl_L
-    (array([10.856, 10.856]), array([0., 0.]))
+    >>> found = readout(np.zeros((2, 4), np.float32), top=1, followed=None)
+    >>> found.entropies_L.round(3), found.kl_L, found.followed_T
+    (array([1.386, 1.386]), array([0., 0.]), array([0]))
     """
-    logits_LV = head.logits(hidden_LD)
     ids_LK = np.array([_first(logits_V, top) for logits_V in logits_LV])
     tokens_T = np.array(
         list(dict.fromkeys(ids_LK[:, 0].tolist())) if followed is None else followed, dtype=np.int64
     )
-    totals_L, entropies_L, kl_L = (np.empty(len(logits_LV)) for _ in range(3))
-    ranks_LT = np.empty((len(logits_LV), len(tokens_T)), dtype=np.int64)
-    last_V, _ = _log_probabilities(logits_LV[-1])
+    layers = len(logits_LV)
+    totals_L, entropies_L, kl_L = (np.empty(layers) for _ in range(3))
+    ranks_LT = np.empty((layers, len(tokens_T)), dtype=np.int64)
+    last_V = logits_LV[-1] - logits_LV[-1].max()
     weights_V = np.exp(last_V)
+    last_sum = float(weights_V.sum())
     for layer, logits_V in enumerate(logits_LV):
-        own_V, totals_L[layer] = _log_probabilities(logits_V)
-        entropies_L[layer] = -(np.exp(own_V) @ own_V)
-        kl_L[layer] = max(float(weights_V @ (last_V - own_V)), 0.0)  # rounding alone is below
+        highest = logits_V.max()
+        below_V = logits_V - highest  # what is near 0 keeps its digits
+        shares_V = np.exp(below_V)
+        own_sum = float(shares_V.sum())
+        totals_L[layer] = float(highest) + np.log(own_sum)
+        entropies_L[layer] = np.log(own_sum) - float((shares_V * below_V).sum()) / own_sum
+        loss = float((weights_V * (last_V - below_V)).sum()) / last_sum + np.log(own_sum / last_sum)
+        kl_L[layer] = max(loss, 0.0)  # rounding alone is below
         ranks_LT[layer] = [_rank(logits_V, token) for token in tokens_T.tolist()]
     return Readout(
         ids_LK=ids_LK,
-        logits_LK=np.take_along_axis(logits_LV, ids_LK, axis=1),
+        logits_LK=np.take_along_axis(logits_LV, ids_LK, axis=1).astype(np.float64),
         totals_L=totals_L,
         entropies_L=entropies_L,
         kl_L=kl_L,
         followed_T=tokens_T,
         ranks_LT=ranks_LT,
-        followed_LT=logits_LV[:, tokens_T],
+        followed_LT=logits_LV[:, tokens_T].astype(np.float64),
     )
 
 
-def _first(logits_V: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Give the ids of the largest logits, the largest first; of equal ones the lower id."""
-    least = np.partition(logits_V, len(logits_V) - count)[len(logits_V) - count]
-    ids_N = np.flatnonzero(logits_V >= least)
+def _first(logits_V: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Give the ids of the largest logits, the largest first; of equal ones the lower id.
+
+    They lie in the blocks with the largest maxima, so most of the logits are never sorted.
+    """
+    starts_B = np.arange(0, len(logits_V), _BLOCK)
+    highest_B = np.maximum.reduceat(logits_V, starts_B)
+    blocks = min(count, len(highest_B))
+    least = np.partition(highest_B, len(highest_B) - blocks)[len(highest_B) - blocks]
+    starts_N = starts_B[highest_B >= least]
+    ids_N = (starts_N[:, None] + np.arange(_BLOCK)).ravel()
+    ids_N = ids_N[ids_N < len(logits_V)]
     first_K: NDArray[np.int64] = ids_N[np.argsort(-logits_V[ids_N], kind="stable")][:count]
     return first_K
 
 
-def _log_probabilities(logits_V: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Give the logarithms of the softmax, and that of its denominator."""
-    highest = float(logits_V.max())
-    total = highest + float(np.log(np.exp(logits_V - highest).sum()))
-    return logits_V - total, total
-
-
-def _rank(logits_V: NDArray[np.float64], id_: int) -> int:
+def _rank(logits_V: NDArray[np.float32], id_: int) -> int:
     """Give a token's rank, from 1; of equal logits the lower id comes first."""
     own = logits_V[id_]
-    return 1 + int((logits_V > own).sum()) + int((logits_V[:id_] == own).sum())
+    before = np.count_nonzero(logits_V > own) + np.count_nonzero(logits_V[:id_] == own)
+    return 1 + int(before)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ..space import Space
 from ..tokens.whole_words import drawn_apart, other_form, whole_words
 from .language_model import model_of
 from .many import after_each
+from .placing import placed
 
 # N words, M among which they are ranked; L layers; vectors of width D.
 
@@ -108,7 +109,7 @@ def built(
         build,
         lambda kept: fits(kept, {"held": (len(words), space.width)}, np.float32),
     )
-    vectors_ND = space.named(_placed(head, space, kept["held"]) - builder.mean_D)
+    vectors_ND = space.named(placed(head, space, kept["held"]) - builder.mean_D)
     if not space.kind.unit:
         vectors_ND = vectors_ND / norm(vectors_ND)[:, None] * float(head.norms_V.mean())
     return vectors_ND
@@ -213,7 +214,7 @@ def layer_ranks(
     ranks, means = [], []
     told = step_of(progress, "reading words in every layer")
     for place in range(len(layers)):
-        placed_ND = _placed(head, space, held_NLD[:, place])
+        placed_ND = placed(head, space, held_NLD[:, place])
         means.append(placed_ND.mean(axis=0))
         ranks.append(
             ranks_each(
@@ -245,16 +246,3 @@ def _held(
     colon = vocabulary.split(":")
     endings = [(*ids, *colon) for ids in words]
     return after_each(model, beginning, endings, layers=layers, progress=progress)
-
-
-def _placed(head: Unembedding, space: Space, held_ND: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Map residuals to unit vectors of a space, through the final norm."""
-    final = head.final_norm
-    residuals_ND = held_ND.astype(np.float64)
-    if final is not None:
-        if space.folded:  # its gain is in the rows
-            final = replace(final, weight_D=np.ones(space.width), bias_D=None)
-        residuals_ND = final(residuals_ND)
-    met_ND = space.meet(residuals_ND)
-    lengths_N1 = norm(met_ND)[:, None]
-    return met_ND / np.where(lengths_N1 > 0, lengths_N1, 1.0)
