@@ -29,6 +29,11 @@ from .options import opens_a_head, show
     metavar="FILE",
     help="Word analogies in the form of questions-words.txt.  [default: gensim's, if installed]",
 )
+@click.option(
+    "--with-model",
+    is_flag=True,
+    help="Ask the model beside the head too, layer by layer; takes far longer.",
+)
 @click.option("--figure", metavar="FILE", help="Draw them as .png, .svg or .pdf too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a space and method.")
 def evaluate(
@@ -38,6 +43,7 @@ def evaluate(
     spaces: str,
     methods: str,
     questions: str | None,
+    with_model: bool,
     figure: str | None,
     as_json: bool,
 ) -> None:
@@ -64,6 +70,7 @@ def evaluate(
             spaces=spaces.split(","),
             methods=methods.split(","),
             questions=questions,
+            with_model=with_model,
             progress=bars,
         )
     if as_json:

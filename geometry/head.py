@@ -252,13 +252,14 @@ class Head(Unembedding):
         spaces: Sequence[str] = (DEFAULT_SPACE,),
         methods: Sequence[str] = METHODS,
         questions: str | Path | None = None,
+        with_model: bool = False,
         progress: Progress | None = None,
     ) -> "list[Evaluation]":
         """Measure how far answers can be trusted, in each space by each method.
 
         Parameters
         ----------
-        spaces, methods, questions, progress
+        spaces, methods, questions, with_model, progress
             As in `evaluate`.
 
         Raises
@@ -276,7 +277,12 @@ class Head(Unembedding):
         from .evaluation.evaluate import evaluate
 
         return evaluate(
-            self, spaces=spaces, methods=methods, questions=questions, progress=progress
+            self,
+            spaces=spaces,
+            methods=methods,
+            questions=questions,
+            with_model=with_model,
+            progress=progress,
         )
 
     def audit(

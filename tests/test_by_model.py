@@ -203,3 +203,21 @@ def test_without_transformers_an_extra_is_named(
     monkeypatch.setattr("unembed.geometry.evaluation.by_model.model_of", lacks)
     with pytest.raises(MissingExtraError, match="lens"):
         open_by_model(many, "my_mate")
+
+
+def test_an_evaluation_goes_through_the_layers(head: Head) -> None:
+    (found,) = head.evaluate(methods=["plain"], with_model=True)
+    assert found.by_model is not None
+    # This head has words, and too few emoji to ask for.
+    assert (found.by_model.prompt, found.by_model.layer, found.by_model.emoji) == (None, None, {})
+    assert [score.layer for score in found.by_model.layers] == [1, 2]
+    for score in found.by_model.layers:
+        assert score.emoji is None
+        assert score.words is not None
+        assert 0 < score.words.mrr <= 1
+    rows = [row for row in found.figures() if row["part"] == "layer"]
+    assert [row["of"] for row in rows] == ["words, layer 1", "words, layer 2"]
+    assert found.to_dict()["by_model"]["layers"][0]["words"]["n"] == rows[0]["n"]
+    (without,) = head.evaluate(methods=["plain"])
+    assert without.by_model is None
+    assert without.to_dict()["by_model"] is None

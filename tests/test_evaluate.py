@@ -91,7 +91,7 @@ def test_the_object_is_as_documented(evaluations: list[Evaluation]) -> None:
         found = evaluation.to_dict()
         assert list(found) == [
             *("schema", "source", "space", "method", "best", "emoji_retrieval", "token_presence"),
-            *("analogies", "pieces", "directions", "skipped"),
+            *("analogies", "pieces", "by_model", "directions", "skipped"),
         ]
         assert (found["schema"], found["source"], found["space"]) == (
             *(1, evaluation.source, "causal"),

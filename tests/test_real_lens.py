@@ -3,7 +3,9 @@
 import pytest
 import torch
 import transformers
-from unembed import open_head
+from unembed import Head, open_head
+from unembed.geometry.concepts.compose import composer_of
+from unembed.geometry.evaluation.by_model import open_by_model
 from unembed.geometry.lens.lens import Lens
 
 pytestmark = pytest.mark.real
@@ -14,8 +16,13 @@ PROMPT = (
 
 
 @pytest.fixture(scope="module")
-def found() -> Lens:
-    return open_head("demo").lens(PROMPT, generate=2, track=["'ahorse'", "🐴"])
+def demo() -> Head:
+    return open_head("demo")
+
+
+@pytest.fixture(scope="module")
+def found(demo: Head) -> Lens:
+    return demo.lens(PROMPT, generate=2, track=["'ahorse'", "🐴"])
 
 
 def test_the_middle_layers_hold_a_seahorse_and_the_text_does_not(found: Lens) -> None:
@@ -39,3 +46,31 @@ def test_the_last_layer_gives_what_transformers_gives(found: Lens) -> None:
     for guess in found.positions[0].layers[-1].top:
         assert guess.probability == pytest.approx(chances_V[guess.id].item(), rel=1e-3)
     assert found.positions[0].layers[-1].top[0].id == int(chances_V.argmax())
+
+
+def test_the_model_builds_rare_words(demo: Head) -> None:
+    """`seahorse` in pieces is horse racing; as the model builds it, an animal of the sea."""
+    wet = {"🦈", "🐠", "🐢", "🐟", "🐳", "🐬", "🐙", "🧜", "🐡", "🦑"}
+    found = demo.nearest('model("seahorse")', region="emoji", top=5)
+    assert len({near.text for near in found.neighbours} & wet) >= 3
+    pieces = demo.nearest("seahorse", region="emoji", top=5)
+    assert len({near.text for near in pieces.neighbours} & wet) <= 1
+
+
+def test_the_model_answers_where_pieces_do_not(demo: Head) -> None:
+    names = ["kitty", "hedgehog", "lorry", "hot dog"]
+    options = {"region": "emoji", "pieces": "model", "with_model": True}
+    found = demo.audit(names, **options)  # type: ignore[arg-type]
+    assert found.terms["model"]["layer"] >= 13
+    for finding in found.findings:
+        assert finding.believed is not None
+        assert finding.believed > 0.5
+    assert found.findings[0].written_text in {"🐱", "🐈", "😺", "😽", "😻", "😸"}
+
+
+def test_layers_say_when_the_model_knows(demo: Head) -> None:
+    composer = composer_of(demo)
+    asked = open_by_model(composer, "emoji")
+    early_L, late_L = asked.reciprocal_ranks_L[:12], asked.reciprocal_ranks_L[12:]
+    assert early_L.max() < 0.4
+    assert late_L.min() > 0.6

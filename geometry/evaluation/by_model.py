@@ -67,6 +67,16 @@ class ByModel:
     reciprocal_ranks_L: NDArray[np.float64]
 
     @property
+    def names(self) -> list[str]:
+        """The first name of each target, by the targets' ids."""
+        return [self.sample.used[place].base for place in _firsts(self.sample)]
+
+    @property
+    def targets_QD(self) -> NDArray[np.float64]:
+        """The unit vectors of the targets."""
+        return united(self.sample.targets_ND[_firsts(self.sample)])
+
+    @property
     def key(self) -> str:
         """Tell what is asked apart from all else."""
         return repr((_VERSION, self.question, self.layer))
@@ -123,7 +133,7 @@ def open_by_model(
     """
     head, space = composer.head, composer.space
     question, sample = question_of(direction, composer.directions.sample(direction))
-    _, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
+    firsts_Q = _firsts(sample)
     if len(firsts_Q) < FEWEST:
         raise UsageError(
             f"{head.source} has tokens for {len(firsts_Q)} targets of the direction {direction!r} "
@@ -192,6 +202,11 @@ def question_of(direction: str, sample: Sample) -> tuple[Question, Sample]:
     relation = EMOJI if direction.startswith(EMOJI) else direction.replace("_", " ")
     examples = tuple((pair.base, pair.target) for pair in chosen.values())
     return Question(relation, examples), sample.without(chosen)
+
+
+def _firsts(sample: Sample) -> NDArray[np.intp]:
+    """Give the place of the first pair of each target, by the targets' ids."""
+    return np.unique(sample.target_ids_N, return_index=True)[1]
 
 
 def _fits(kept: Arrays, width: int) -> bool:

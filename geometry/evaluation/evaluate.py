@@ -6,9 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..concepts.compose import composer_of
@@ -19,16 +16,21 @@ from ..method import METHODS, Method, keep_best
 from ..space import DEFAULT_SPACE, check_space
 from .analogies import Analogies, complete, read_questions
 from .directions import DirectionScore, judge
+from .groups import Group, figure_of, groups_of
+from .layers import ModelScore, score_model
 from .offsets import MEASURES
 from .pieces import PieceRecovery, recover
-from .ranks import Ranks
-from .retrieval import Presence, Retrieval, retrieve
+from .retrieval import Retrieval, retrieve
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-OF_METHODS = ("emoji", "presence")  # parts that differ by method; the others are of a space
+OF_METHODS = (
+    "emoji",
+    "presence",
+    "with model",
+)  # parts that differ by method; the others are of a space
 _ENOUGH = 30  # emoji that a choice of method may rest on
 _MOST = 100  # spaces times methods
 SCHEMA = 1
@@ -36,55 +38,6 @@ _OF_DIRECTION = (
     *("estimator", "region", "used", "ranks", "cosine", "unmoved", "unmoved_cosine"),
     *("control", "control_cosine"),
 )
-
-
-@dataclass(frozen=True)
-class Group:
-    """Some emoji names: how high the right emoji comes, and whether it can be missed.
-
-    Attributes
-    ----------
-    retrieval : Ranks
-        Of the right emoji among all of the head.
-    without_twins : Ranks
-        The same with the twins of the right emoji left out, as 🐎 is one of 🐴.
-    presence : Presence
-        Of the margin that tells names with their emoji from names without.
-    presence_without_twins : Presence
-        The same with the twins left out.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> (found,) = unembed.open_head("demo-bytes").evaluate(methods=["plain"])
-    >>> found.emoji["all"].retrieval.n
-    4
-    """
-
-    retrieval: Ranks
-    without_twins: Ranks
-    presence: Presence
-    presence_without_twins: Presence
-
-    def figures(self, name: str) -> list[dict[str, Any]]:
-        """Give every figure, a row each, as in `Evaluation.figures`."""
-        of = name.replace("_", " ")
-        parts = (
-            ("emoji", of, self.retrieval, ("top1", "top5", "mrr")),
-            ("emoji", f"{of}, no twins", self.without_twins, ("top1", "top5", "mrr")),
-            ("presence", of, self.presence, ("auroc", "average_precision")),
-            (
-                "presence",
-                f"{of}, no twins",
-                self.presence_without_twins,
-                ("auroc", "average_precision"),
-            ),
-        )
-        return [
-            _figure(part, whose, figure, found.n, getattr(found, figure), found.ci95[figure])
-            for part, whose, found, figures in parts
-            for figure in figures
-        ]
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,6 +56,8 @@ class Evaluation:
         None where no questions were given and gensim is not installed.
     pieces : PieceRecovery or None
         None where the head has no words to split.
+    by_model : ModelScore or None
+        What the model beside the head answers, where it was asked.
     directions : dict of str to DirectionScore
         The built-in ones that the head has tokens for.
     skipped : dict of str to str
@@ -122,6 +77,7 @@ class Evaluation:
     emoji: dict[str, Group]
     analogies: Analogies | None
     pieces: PieceRecovery | None
+    by_model: ModelScore | None
     directions: dict[str, DirectionScore]
     skipped: dict[str, str]
 
@@ -147,6 +103,7 @@ class Evaluation:
             "token_presence": presence,
             "analogies": None if self.analogies is None else self.analogies.to_dict(),
             "pieces": None if self.pieces is None else self.pieces.to_dict(),
+            "by_model": None if self.by_model is None else self.by_model.to_dict(),
             "directions": {name: _direction(score) for name, score in self.directions.items()},
             "skipped": self.skipped,
         }
@@ -164,16 +121,18 @@ class Evaluation:
                 ("spellings left out", self.analogies.spellings_left_out),
             ):
                 found += [
-                    _figure("analogies", of, name, n, accuracy.accuracy, accuracy.ci95)
+                    figure_of("analogies", of, name, n, accuracy.accuracy, accuracy.ci95)
                     for name in MEASURES
                     if (accuracy := getattr(completion, name)) is not None
                 ]
         if self.pieces is not None:
             n = self.pieces.n
             found += [
-                _figure("pieces", name, "mrr", n, recovery.mrr, recovery.ci95)
+                figure_of("pieces", name, "mrr", n, recovery.mrr, recovery.ci95)
                 for name, recovery in self.pieces.weightings.items()
             ]
+        if self.by_model is not None:
+            found += self.by_model.figures()
         for name, score in self.directions.items():
             for ranks, of in (
                 (score.ranks, name),
@@ -182,7 +141,7 @@ class Evaluation:
             ):
                 if ranks is not None:
                     found.append(
-                        _figure("direction", of, "mrr", ranks.n, ranks.mrr, ranks.ci95["mrr"])
+                        figure_of("direction", of, "mrr", ranks.n, ranks.mrr, ranks.ci95["mrr"])
                     )
         return found
 
@@ -223,6 +182,7 @@ def evaluate(
     spaces: Sequence[str] = (DEFAULT_SPACE,),
     methods: Sequence[str] = METHODS,
     questions: str | Path | None = None,
+    with_model: bool = False,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Measure how far answers on a head can be trusted, in each space by each method.
@@ -239,6 +199,8 @@ def evaluate(
         As `open_space` and `Method.parse` take them.
     questions : str or Path, optional
         A file of analogies, as `read_questions` takes it.
+    with_model : bool
+        Ask the model beside the head too: for emoji by their names, and for words, layer by layer.
     progress : callable, optional
         Is told ``(step, done, total)``.
 
@@ -281,19 +243,25 @@ def evaluate(
         best = _best(chosen, retrieved, pieces)
         if best is not None:
             keep_best(head, space.name, chosen[best])
+        by_model: list[ModelScore | None] = [None] * len(chosen)
+        if with_model:
+            by_model = list(score_model(head, name, chosen, progress=progress))
         found += [
             Evaluation(
                 head.source,
                 space.name,
                 str(method),
                 place == best,
-                _groups(retrieval),
+                groups_of(retrieval),
                 analogies,
                 pieces,
+                score,
                 directions,
                 skipped,
             )
-            for place, (method, retrieval) in enumerate(zip(chosen, retrieved, strict=True))
+            for place, (method, retrieval, score) in enumerate(
+                zip(chosen, retrieved, by_model, strict=True)
+            )
         ]
     return found
 
@@ -316,47 +284,6 @@ def figures_once(evaluations: Sequence[Evaluation]) -> list[list[dict[str, Any]]
         spaces.add(evaluation.space)
         found.append(rows)
     return found
-
-
-def _figure(
-    part: str, of: str, figure: str, n: int, value: float, ci95: tuple[float, float]
-) -> dict[str, Any]:
-    """Make a row of figures."""
-    low, high = ci95
-    return {
-        "part": part,
-        "of": of,
-        "figure": figure,
-        "n": n,
-        "value": value,
-        "low": low,
-        "high": high,
-    }
-
-
-def _groups(retrieval: Retrieval | None) -> dict[str, Group]:
-    """Sum up all names, and those of one word."""
-    if retrieval is None:
-        return {}
-    groups, one_word_Q = {}, retrieval.one_word_Q
-    for name, chosen_Q in (("all", one_word_Q | True), ("one_word", one_word_Q)):
-        if not chosen_Q.any():
-            continue
-        groups[name] = Group(
-            Ranks.of(retrieval.ranks()[chosen_Q]),
-            Ranks.of(retrieval.ranks(twins=False)[chosen_Q]),
-            _presence(retrieval, chosen_Q, twins=True),
-            _presence(retrieval, chosen_Q, twins=False),
-        )
-    return groups
-
-
-def _presence(retrieval: Retrieval, chosen_Q: NDArray[np.bool_], *, twins: bool) -> Presence:
-    """Compare the margins of names with their emoji and without."""
-    present_Q, absent_Q = (
-        retrieval.margins(removed=removed, twins=twins)[chosen_Q] for removed in (False, True)
-    )
-    return Presence.of(present_Q, absent_Q)
 
 
 def _best(

@@ -18,6 +18,8 @@ _PARTS = {
     "analogies": "word analogies",
     "pieces": "words from their pieces",
     "direction": "directions",
+    "with model": "emoji by their names, the model asked too",
+    "layer": "the model alone, layer by layer",
 }
 
 
