@@ -49,6 +49,27 @@ from .options import console_of, opens_a_head, show
     metavar="NAMES",
     help="Follow these tokens: names with commas between them.  [default: those ever first]",
 )
+@click.option(
+    "--concept",
+    "concepts",
+    metavar="EXPRESSION",
+    multiple=True,
+    help="Give the cosine of each residual with this concept.  May be given again.",
+)
+@click.option(
+    "--decompose",
+    metavar="K",
+    default=0,
+    show_default=True,
+    help="Write each residual as a sum of K rows.",
+)
+@click.option(
+    "--space",
+    metavar="NAME",
+    default="causal",
+    show_default=True,
+    help="Where concepts are compared and sums are made, as of near.",
+)
 @click.option("--no-norm", is_flag=True, help="Leave the final norm out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the lens as a JSON object.")
 def lens(

@@ -288,7 +288,7 @@ def test_the_command_looks_at_a_file(
     assert [place["token_id"] for place in found["positions"]] == [1, 2, 3]
     layer = found["positions"][0]["layers"][-1]
     assert list(layer["tracked"]) == ["▁sea", "▁king"]
-    assert {"layer", "top", "entropy", "kl", "tracked"} == set(layer)
+    assert {"layer", "top", "entropy", "kl", "tracked", "cosines", "parts"} == set(layer)
     with pytest.raises(SystemExit):
         main([*arguments, "--no-norm"])
     shown = capsys.readouterr().out

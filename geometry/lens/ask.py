@@ -9,6 +9,8 @@ from ...indexes.progress import Progress
 from ..heads.unembedding import Unembedding
 from ..model.language_model import Writing, model_of
 from ..model.residuals import Residuals
+from ..space import DEFAULT_SPACE
+from .compared import compared
 from .lens import Lens
 from .look import look
 
@@ -24,6 +26,12 @@ class LensOptions(TypedDict, total=False):
         Names of single tokens to follow; None for those that are first in some layer.
     normed : bool
         Pass every layer through the final norm; True by default.
+    concepts : sequence of str
+        Expressions that each residual is compared with.
+    decompose : int
+        Write each residual as a sum of so many rows; 0 by default.
+    space : str
+        Where both are done, as `open_space` takes it; causal by default.
     positions : sequence of int
         Which tokens of a prompt are looked at; negative ones count from the end, and -1, the last,
         is the default. Each token that is written is looked at too.
@@ -49,6 +57,9 @@ class LensOptions(TypedDict, total=False):
     top: int
     track: Sequence[str] | None
     normed: bool
+    concepts: Sequence[str]
+    decompose: int
+    space: str
     positions: Sequence[int]
     generate: int
     temperature: float
@@ -65,6 +76,9 @@ def lens(
     top: int = 5,
     track: Sequence[str] | None = None,
     normed: bool = True,
+    concepts: Sequence[str] = (),
+    decompose: int = 0,
+    space: str = DEFAULT_SPACE,
     positions: Sequence[int] = (-1,),
     generate: int = 0,
     temperature: float = 0.0,
@@ -81,7 +95,8 @@ def lens(
         The model's head; the model is the one beside it.
     prompt : str or Residuals
         What the model reads, or what it held.
-    top, track, normed, positions, generate, temperature, seed, chat, start, progress
+    top, track, normed, concepts, decompose, space, positions, generate, temperature, seed, chat,
+    start, progress
         As in `LensOptions`; from `positions` to `start` they are of a prompt alone.
 
     Raises
@@ -105,7 +120,18 @@ def lens(
             chat=chat,
             start=start,
         )
-    return look(head, prompt, top=top, track=track, normed=normed, progress=progress)
+    found = look(head, prompt, top=top, track=track, normed=normed, progress=progress)
+    if not concepts and not decompose:
+        return found
+    return compared(
+        found,
+        head,
+        prompt,
+        concepts=concepts,
+        decompose=decompose,
+        space=space,
+        progress=progress,
+    )
 
 
 def residuals_of(

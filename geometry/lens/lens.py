@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..frames import arrow_of, pandas_of
 from ..tokens.vocabulary import display
+from .sparse import Part
 
 if TYPE_CHECKING:
     import pandas
@@ -66,6 +67,10 @@ class Layer:
         KL(last layer ‖ this one), in nats.
     tracked : tuple of Guess
         The tokens that are followed, in the order of the position's `tracked`.
+    cosines : tuple of float
+        Of the residual with the lens's `concepts`, in its space.
+    parts : tuple of Part
+        The residual as a sum of a few rows, where it was asked for.
 
     Examples
     --------
@@ -78,6 +83,8 @@ class Layer:
     entropy: float
     kl: float
     tracked: tuple[Guess, ...]
+    cosines: tuple[float, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,14 @@ class Lens:
         Whether the head has a bias.
     positions : tuple of Position
         In their order.
+    space : str or None
+        Where residuals are compared with concepts and written as sums of rows, mapped there in the
+        dual way, as what meets the rows; None where they are not.
+    concepts : tuple of str
+        The expressions that they are compared with.
+    chance : float or None
+        What sums of as many rows explain of vectors that mean nothing, where residuals are written
+        as sums.
 
     Examples
     --------
@@ -149,6 +164,9 @@ class Lens:
     scale: float
     bias: bool
     positions: tuple[Position, ...]
+    space: str | None = None
+    concepts: tuple[str, ...] = ()
+    chance: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as the object that ``--json`` prints: followed tokens by their strings."""
@@ -156,6 +174,7 @@ class Lens:
         for position in given["positions"]:
             for layer in position["layers"]:
                 layer["tracked"] = {guess["token"]: guess for guess in layer["tracked"]}
+                layer["cosines"] = dict(zip(self.concepts, layer["cosines"], strict=True))
         return given
 
     def to_arrow(self) -> "pyarrow.Table":

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..lens.lens import Guess, Layer, Lens, Position
+from ..tokens.vocabulary import display
 from .shown import shown
 from .table import line_of
 
@@ -53,6 +54,8 @@ def lens_table(found: Lens, *, width: int = 100, tracked: bool = False) -> Group
     parts: list[RenderableType] = [line_of(line) for line in lines]
     parts.append(_layers(drawn))
     parts += [line_of(line) for position in drawn for line in _begun(position)]
+    if found.space is not None:
+        parts += [part for position in drawn for part in _compared(found, position)]
     if tracked:
         parts += [line_of(line) for position in drawn for line in _followed(position)]
     return Group(*parts)
@@ -110,6 +113,33 @@ def _form(token: str, text: str | None) -> str:
     """Give the visible form of a token, short."""
     form = shown(token, text)
     return form if len(form) <= _LONGEST else form[: _LONGEST - 1] + "…"
+
+
+def _compared(found: Lens, position: Position) -> list[RenderableType]:
+    """Draw what residuals are near to, and what they are sums of, layer by layer."""
+    parts: list[RenderableType] = [
+        line_of(f"{_head(position)}: in the {found.space} space, as what meets the rows")
+    ]
+    if found.concepts:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("layer", justify="right", no_wrap=True)
+        for expression in found.concepts:
+            table.add_column(Text(display(expression)), justify="right")
+        for layer in position.layers:
+            table.add_row(str(layer.layer), *(f"{cosine:.3f}" for cosine in layer.cosines))
+        parts.append(table)
+    if found.chance is not None:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("layer", justify="right", no_wrap=True)
+        table.add_column("explained", justify="right", no_wrap=True)
+        table.add_column("as a sum of rows")
+        for layer in position.layers:
+            share = f"{layer.parts[-1].explained:.2f}" if layer.parts else ""
+            forms = [f"{part.weight:.2f} {_form(part.token, part.text)}" for part in layer.parts]
+            table.add_row(str(layer.layer), share, Text(" + ".join(forms)))
+        parts.append(table)
+        parts.append(line_of(f"  explained by chance: {found.chance:.2f}"))
+    return parts
 
 
 def _begun(position: Position) -> list[str]:

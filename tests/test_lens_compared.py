@@ -1,0 +1,134 @@
+"""Residuals beside concepts and as sums of rows, against numbers made by hand."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from unembed import Head, open_head
+from unembed.cli import main
+from unembed.errors import ExpressionError, UsageError
+from unembed.geometry.lens.sparse import sparse_sums
+from unembed.geometry.model.residuals import Residuals
+from unembed.geometry.space import open_space
+from unembed.geometry.views.lens_table import lens_table
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def head(make_checkpoint: Make) -> Head:
+    return open_head(make_checkpoint("sentencepiece"))
+
+
+def held(head: Head, layers: int = 3, positions: int = 2) -> Residuals:
+    stack_LPD = np.random.default_rng(0).normal(size=(layers, positions, head.rows.width))
+    return Residuals(stack_LPD, tuple(range(positions)))
+
+
+@pytest.mark.parametrize("name", ["causal", "centred", "cosine", "logit"])
+def test_cosines_are_those_of_what_meets_the_rows(head: Head, name: str) -> None:
+    residuals = held(head)
+    found = head.lens(residuals, concepts=["sea", "king - man"], space=name)
+    assert (found.space, found.concepts, found.chance) == (name, ("sea", "king - man"), None)
+    space = open_space(head, name)
+    for place, position in enumerate(found.positions):
+        for layer in position.layers:
+            residual_D = residuals.stack_LPD[layer.layer, place]
+            if head.final_norm is not None:
+                residual_D = head.final_norm(residual_D)
+            met_D = space.meet(residual_D)
+            for text, cosine in zip(found.concepts, layer.cosines, strict=True):
+                vector_D = head.concept(text, space=name).vector_D
+                wanted = met_D @ vector_D / np.linalg.norm(met_D) / np.linalg.norm(vector_D)
+                assert cosine == pytest.approx(wanted, abs=1e-9)
+            assert layer.parts == ()
+
+
+def test_a_sum_of_rows_is_found_again(head: Head) -> None:
+    space = open_space(head)
+    ids = [head.vocabulary.id_of(f" {word}") or 0 for word in ("sea", "king", "dog")]
+    rows_KD = space.place(head.rows.decode(np.array(ids)))
+    rows_KD /= np.linalg.norm(rows_KD, axis=1, keepdims=True)
+    vector_D = np.array([3.0, 2.0, 1.0]) @ rows_KD
+    (parts,) = sparse_sums(head, space, vector_D[None], 3)
+    assert {part.id for part in parts} == set(ids)
+    assert parts[-1].explained == pytest.approx(1.0)
+    shares = [part.explained for part in parts]
+    assert shares == sorted(shares)
+    weights = {part.id: part.weight * np.linalg.norm(vector_D) for part in parts}
+    assert [weights[id_] for id_ in ids] == pytest.approx([3.0, 2.0, 1.0])
+    # What is explained is not added to.
+    (more,) = sparse_sums(head, space, vector_D[None], 9)
+    assert len(more) == 3
+
+
+def test_each_step_takes_the_nearest_and_fits_again(head: Head) -> None:
+    space = open_space(head)
+    vectors_ND = np.random.default_rng(1).normal(size=(5, head.rows.width))
+    rows_VD = space.place(head.rows.decode(np.arange(head.rows.count)))
+    units_VD = rows_VD / np.linalg.norm(rows_VD, axis=1, keepdims=True)
+    for vector_D, parts in zip(vectors_ND, sparse_sums(head, space, vectors_ND, 4), strict=True):
+        unit_D = vector_D / np.linalg.norm(vector_D)
+        assert all(part.weight > 0 for part in parts)
+        chosen = [part.id for part in parts]
+        assert parts[0].explained == pytest.approx(float(units_VD[chosen[0]] @ unit_D) ** 2)
+        known = np.flatnonzero(head.vocabulary.known_V)
+        assert chosen[0] == known[(units_VD[known] @ unit_D).argmax()]
+        fitted_K = np.linalg.lstsq(units_VD[chosen].T, unit_D, rcond=None)[0]
+        assert [part.weight for part in parts] == pytest.approx(fitted_K.tolist())
+        left = np.square(unit_D - fitted_K @ units_VD[chosen]).sum()
+        assert parts[-1].explained == pytest.approx(1 - left)
+
+
+def test_forms_of_a_word_are_passed_over_and_zero_has_no_sum(head: Head) -> None:
+    vectors_ND = np.random.default_rng(2).normal(size=(8, head.rows.width))
+    for parts in sparse_sums(head, open_space(head), vectors_ND, 5):
+        whole = [part.text for part in parts if part.text is not None]
+        stems = [text.strip().casefold()[:4] for text in whole]
+        assert len(set(stems)) == len(stems)
+    assert sparse_sums(head, open_space(head), np.zeros((1, head.rows.width)), 2) == [()]
+
+
+def test_a_decomposition_says_what_chance_explains(head: Head) -> None:
+    found = head.lens(held(head), decompose=2)
+    assert found.chance is not None
+    assert 0 < found.chance < 1
+    assert all(layer.parts for position in found.positions for layer in position.layers)
+    layer = found.to_dict()["positions"][0]["layers"][0]
+    assert set(layer["parts"][0]) == {"id", "token", "text", "weight", "explained"}
+    assert found == head.lens(held(head), decompose=2)
+
+
+def test_a_terminal_shows_cosines_and_sums(
+    head: Head, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = head.lens(held(head), concepts=["sea", "king + queen"], decompose=2)
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(lens_table(found, width=100))
+    text = console.export_text()
+    assert "in the causal space, as what meets the rows" in text
+    assert "king + queen" in text
+    assert f"explained by chance: {found.chance:.2f}" in text
+    np.save(tmp_path / "run.npy", held(head).stack_LPD)
+    arguments = ["lens", str(head.path.parent), "--residuals", str(tmp_path / "run.npy"), "--json"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--concept", "sea", "--decompose", "1", "--space", "cosine"])
+    assert ended.value.code == 0
+    given = json.loads(capsys.readouterr().out)
+    assert given["space"] == "cosine"
+    assert list(given["positions"][0]["layers"][0]["cosines"]) == ["sea"]
+
+
+def test_what_is_wrong_is_said(head: Head) -> None:
+    with pytest.raises(UsageError, match="0 to 16 rows, not 17"):
+        head.lens(held(head), decompose=17)
+    with pytest.raises(ExpressionError, match="cannot stand here"):
+        head.lens(held(head), concepts=["sea +"])
+    with pytest.raises(ExpressionError, match="comes out at zero"):
+        head.lens(held(head), concepts=["sea - sea"])
+    with pytest.raises(UsageError, match="unknown space"):
+        head.lens(held(head), concepts=["sea"], space="nosuch")
