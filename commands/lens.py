@@ -30,6 +30,13 @@ from .options import console_of, opens_a_head, show
     help="Draw what it writes at this temperature; 0 takes the first token.",
 )
 @click.option("--seed", metavar="N", default=0, show_default=True, help="Of what is drawn.")
+@click.option(
+    "--repeat",
+    metavar="R",
+    default=0,
+    show_default=True,
+    help="Draw R times what it writes, and count.",
+)
 @click.option("--chat", is_flag=True, help="Put the prompt into the model's chat template.")
 @click.option("--start", metavar="TEXT", default="", help="The beginning of the answer.")
 @click.option(
@@ -81,6 +88,7 @@ def lens(
     save: str | None,
     track: str | None,
     positions: tuple[int, ...],
+    repeat: int,
     no_norm: bool,
     as_json: bool,
     **options: Any,
@@ -94,7 +102,7 @@ def lens(
     if (prompt is None) == (residuals is None):
         raise click.UsageError("give a prompt, or --residuals FILE")
     from ..geometry.lens.ask import lens as ask
-    from ..geometry.lens.ask import residuals_of
+    from ..geometry.lens.ask import repeats_of, residuals_of
     from ..geometry.model.language_model import Writing
     from ..geometry.model.residuals import check_residuals_path, read_residuals, save_residuals
     from ..geometry.open_head import open_head
@@ -122,6 +130,12 @@ def lens(
             progress=bars,
             **options,
         )
+        if repeat:
+            if prompt is None:
+                raise click.UsageError("residuals cannot be repeated; give the prompt")
+            found = repeats_of(
+                found, head, _unescaped(prompt), repeat, writing=writing, progress=bars, **run
+            )
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
         return

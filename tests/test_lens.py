@@ -324,3 +324,18 @@ def test_a_lens_is_a_table(head: Head) -> None:
     assert len(rows) == 3 * 4 * (2 + 1)
     assert len(found.to_pandas()) == len(rows)
     assert {row["part"] for row in rows} == {"top", "tracked"}
+
+
+def test_a_notebook_shows_a_heat_map_that_harms_nobody(head: Head) -> None:
+    id_ = next(
+        id_ for id_ in range(head.rows.count) if "script" in (head.vocabulary.text(id_) or "")
+    )
+    rows = head.rows.decode(np.array([id_, id_of(head, "▁sea")]))
+    found = head.lens(Residuals(50 * rows[:, None], (0,), prompt="<b>"), normed=False, top=2)
+    html = found._repr_html_()
+    assert "<script" not in html
+    assert "&lt;b&gt;" in html
+    assert "&lt;script&gt;" in html
+    assert html.count("<tr>") == 3
+    assert "rgba(46,160,67,1.00)" in html
+    assert "entropy" in html

@@ -8,6 +8,7 @@ from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..heads.unembedding import Unembedding
 from ..model.language_model import Writing, model_of
+from ..model.repeating import repeated
 from ..model.residuals import Residuals
 from ..space import DEFAULT_SPACE
 from .compared import compared
@@ -39,6 +40,8 @@ class LensOptions(TypedDict, total=False):
         How many tokens the model writes; 0 by default.
     temperature, seed
         As in `Writing`.
+    repeat : int
+        How often the prompt is repeated, to see how often the model writes what; 0 by default.
     chat : bool
         Put the prompt into the tokenizer's chat template.
     start : str
@@ -64,6 +67,7 @@ class LensOptions(TypedDict, total=False):
     generate: int
     temperature: float
     seed: int
+    repeat: int
     chat: bool
     start: str
     progress: Progress | None
@@ -83,6 +87,7 @@ def lens(
     generate: int = 0,
     temperature: float = 0.0,
     seed: int = 0,
+    repeat: int = 0,
     chat: bool = False,
     start: str = "",
     progress: Progress | None = None,
@@ -95,8 +100,8 @@ def lens(
         The model's head; the model is the one beside it.
     prompt : str or Residuals
         What the model reads, or what it held.
-    top, track, normed, concepts, decompose, space, positions, generate, temperature, seed, chat,
-    start, progress
+    top, track, normed, concepts, decompose, space, positions, generate, temperature, seed,
+    repeat, chat, start, progress
         As in `LensOptions`; from `positions` to `start` they are of a prompt alone.
 
     Raises
@@ -111,26 +116,28 @@ def lens(
     >>> found.positions[0].layers[-1].top[0].token
     '▁Paris'
     """
-    if isinstance(prompt, str):
-        prompt = residuals_of(
-            head,
-            prompt,
-            positions=positions,
-            writing=Writing(generate, temperature, seed),
-            chat=chat,
-            start=start,
+    writing, held = Writing(generate, temperature, seed), prompt
+    if isinstance(held, str):
+        held = residuals_of(
+            head, held, positions=positions, writing=writing, chat=chat, start=start
         )
-    found = look(head, prompt, top=top, track=track, normed=normed, progress=progress)
-    if not concepts and not decompose:
+    found = look(head, held, top=top, track=track, normed=normed, progress=progress)
+    if concepts or decompose:
+        found = compared(
+            found,
+            head,
+            held,
+            concepts=concepts,
+            decompose=decompose,
+            space=space,
+            progress=progress,
+        )
+    if not repeat:
         return found
-    return compared(
-        found,
-        head,
-        prompt,
-        concepts=concepts,
-        decompose=decompose,
-        space=space,
-        progress=progress,
+    if not isinstance(prompt, str):
+        raise UsageError("residuals cannot be repeated; give the prompt")
+    return repeats_of(
+        found, head, prompt, repeat, writing=writing, chat=chat, start=start, progress=progress
     )
 
 
@@ -163,11 +170,56 @@ def residuals_of(
     >>> residuals_of(unembed.open_head("demo"), "sea horse", positions=[0, -1])
     Residuals(19 layers, 2 positions, 640)
     """
-    model = model_of(head)
-    ids = model.tokens_of(prompt, chat=chat, start=start)
+    ids = _tokens(head, prompt, chat=chat, start=start)
+    return replace(model_of(head).run(ids, positions=positions, writing=writing), prompt=prompt)
+
+
+def repeats_of(
+    found: Lens,
+    head: Unembedding,
+    prompt: str,
+    runs: int,
+    *,
+    writing: Writing,
+    chat: bool = False,
+    start: str = "",
+    progress: Progress | None = None,
+) -> Lens:
+    """Add to a lens how often the model writes what after its prompt.
+
+    Parameters
+    ----------
+    found : Lens
+        Of the prompt.
+    head, prompt, writing, chat, start, progress
+        As in `residuals_of` and `lens`.
+    runs : int
+        How often the prompt is repeated.
+
+    Raises
+    ------
+    UsageError, SourceError, MissingExtraError
+        As `repeated` and `LanguageModel` do.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> head, cold = unembed.open_head("demo"), Writing(1, temperature=0.01)
+    >>> found = head.lens("The capital of France is")
+    >>> repeats_of(found, head, "The capital of France is", 2, writing=cold).written
+    (Written(text=' Paris', count=2),)
+    """
+    ids = _tokens(head, prompt, chat=chat, start=start)
+    written = repeated(model_of(head), ids, writing, runs, progress=progress)
+    return replace(found, runs=runs, written=written)
+
+
+def _tokens(head: Unembedding, prompt: str, *, chat: bool, start: str) -> list[int]:
+    """Make tokens of a prompt; refuse those that the head has no rows for."""
+    ids = model_of(head).tokens_of(prompt, chat=chat, start=start)
     wrong = [id_ for id_ in ids if id_ >= head.rows.count]
     if wrong:
         raise UsageError(
             f"the prompt has the token {wrong[0]}; the head of {head.source} has {head.rows.count}"
         )
-    return replace(model.run(ids, positions=positions, writing=writing), prompt=prompt)
+    return ids

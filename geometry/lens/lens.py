@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..frames import arrow_of, pandas_of
+from ..model.repeating import Written
 from ..tokens.vocabulary import display
+from .inline import inline_table
 from .sparse import Part
 
 if TYPE_CHECKING:
@@ -148,6 +150,10 @@ class Lens:
     chance : float or None
         What sums of as many rows explain of vectors that mean nothing, where residuals are written
         as sums.
+    runs : int
+        How often the prompt was repeated.
+    written : tuple of Written
+        What the model wrote then, the commonest first.
 
     Examples
     --------
@@ -167,6 +173,8 @@ class Lens:
     space: str | None = None
     concepts: tuple[str, ...] = ()
     chance: float | None = None
+    runs: int = 0
+    written: tuple[Written, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as the object that ``--json`` prints: followed tokens by their strings."""
@@ -210,3 +218,7 @@ class Lens:
         """Name the sizes."""
         layers = len(self.positions[0].layers)
         return f"Lens({display(self.source)}: {layers} layers, {len(self.positions)} positions)"
+
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook; every token is escaped."""
+        return inline_table(self)

@@ -186,8 +186,11 @@ class LanguageModel:
         """
         writing = writing or Writing()
         chosen = sorted({_position(place, len(ids)) for place in positions})
-        caught = self._caught(ids, chosen, writing)
-        new = caught.written[:-1]  # the last is not read: one more than asked for, or the end
+        caught = _Caught(chosen, [[] for _ in range(len(self.layers) + 1)])
+        with self.watched(caught.keep):
+            # One more is written, and left out: so the last token is read too.
+            (written,) = self.write(ids, writing, more=1)
+        new = written[:-1]
         places = [*chosen, *range(len(ids), len(ids) + len(new))]
         read = [*(ids[place] for place in chosen), *new]
         stack_LPD = np.stack([np.concatenate(steps) for steps in caught.layers])
@@ -231,36 +234,53 @@ class LanguageModel:
             for hook in hooks:
                 hook.remove()
 
-    def _caught(self, ids: Sequence[int], chosen: list[int], writing: Writing) -> "_Caught":
-        """Run the model, and catch what each layer holds."""
+    def write(
+        self, ids: Sequence[int], writing: Writing, *, runs: int = 1, more: int = 0
+    ) -> list[list[int]]:
+        """Have the model go on, several times at once.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            What it has read.
+        writing : Writing
+            How it goes on.
+        runs : int
+            How often; all are drawn from one seed.
+        more : int
+            How many tokens it writes beyond those of `writing`.
+
+        Returns
+        -------
+        list of list of int
+            What each run wrote, to where it says that it ends, if it does.
+        """
         import torch
         from transformers import GenerationConfig
 
-        caught = _Caught(chosen, [[] for _ in range(len(self.layers) + 1)])
         sampled = writing.temperature > 0
         own = self.model.generation_config
         ends = np.ravel([] if own.eos_token_id is None else own.eos_token_id).tolist()
         config = GenerationConfig(
-            # One more is written, and left out: so the last token is read too.
-            max_new_tokens=writing.tokens + 1,
+            max_new_tokens=writing.tokens + more,
             do_sample=sampled,
             **({"temperature": writing.temperature, "top_k": 0} if sampled else {}),
             eos_token_id=ends or None,
             pad_token_id=ends[0] if ends else 0,
         )
-        given = torch.tensor([list(ids)], device=self.model.device)
-        with (
-            self.watched(caught.keep),
-            torch.random.fork_rng(),
-            torch.inference_mode(),
-            warnings.catch_warnings(),
-        ):
+        given = torch.tensor([list(ids)] * runs, device=self.model.device)
+        with torch.random.fork_rng(), torch.inference_mode(), warnings.catch_warnings():
             torch.manual_seed(writing.seed)
             found = self.model.generate(
                 given, attention_mask=torch.ones_like(given), generation_config=config
             )
-        caught.written += found[0, len(ids) :].tolist()
-        return caught
+        written: list[list[int]] = found[:, len(ids) :].tolist()
+        return [_ended(new, ends) for new in written]
+
+
+def _ended(new: list[int], ends: list[int]) -> list[int]:
+    """Cut what was written after its first end: a batch goes on for the others."""
+    return new[: next((place + 1 for place, id_ in enumerate(new) if id_ in ends), len(new))]
 
 
 def model_of(head: Unembedding) -> LanguageModel:
@@ -291,7 +311,6 @@ class _Caught:
 
     def __init__(self, chosen: list[int], layers: list[list[np.ndarray]]) -> None:
         self.chosen, self.layers = chosen, layers
-        self.written: list[int] = []
 
     def keep(self, layer: int, hidden_BTD: "torch.Tensor") -> None:
         """Keep the positions asked for of the prompt, and then the last of each step.

@@ -14,6 +14,7 @@ from .table import line_of
 
 _CELL = 19  # of the terminal, for a position
 _LONGEST = 12  # characters of a token in it
+_TEXTS = 15  # that were written, of many runs
 _MARGIN = 8  # for the number of the layer
 # From which probability a cell has which style.
 _STYLES = ((0.5, "bold green"), (0.1, "green"), (0.02, "yellow"), (0.0, "dim"))
@@ -54,6 +55,8 @@ def lens_table(found: Lens, *, width: int = 100, tracked: bool = False) -> Group
     parts: list[RenderableType] = [line_of(line) for line in lines]
     parts.append(_layers(drawn))
     parts += [line_of(line) for position in drawn for line in _begun(position)]
+    if found.runs:
+        parts += _written(found)
     if found.space is not None:
         parts += [part for position in drawn for part in _compared(found, position)]
     if tracked:
@@ -113,6 +116,20 @@ def _form(token: str, text: str | None) -> str:
     """Give the visible form of a token, short."""
     form = shown(token, text)
     return form if len(form) <= _LONGEST else form[: _LONGEST - 1] + "…"
+
+
+def _written(found: Lens) -> list[RenderableType]:
+    """Say how often the model wrote what."""
+    lines = [f"written in {found.runs:,} runs:"]
+    lines += [
+        f"  {one.count / found.runs:6.3f}  {one.count:,}  {shown_text(one.text)!r}"
+        for one in found.written[:_TEXTS]
+    ]
+    rest = found.written[_TEXTS:]
+    if rest:
+        count = sum(one.count for one in rest)
+        lines.append(f"  {count / found.runs:6.3f}  {count:,}  {len(rest):,} other texts")
+    return [line_of(line) for line in lines]
 
 
 def _compared(found: Lens, position: Position) -> list[RenderableType]:
