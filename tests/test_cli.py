@@ -73,7 +73,7 @@ def test_output_is_golden(
 
 
 @pytest.mark.parametrize(
-    "page", [[], ["near"], ["map"], ["direction"], ["evaluate"], ["info"], ["cache"]]
+    "page", [[], ["near"], ["map"], ["lens"], ["direction"], ["evaluate"], ["info"], ["cache"]]
 )
 def test_help_is_golden(run: Run, page: list[str]) -> None:
     code, out, _ = run(*page, "--help")
