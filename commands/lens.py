@@ -93,12 +93,12 @@ def lens(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Show what each layer of a model would write, were it the last.
+    """Show what each layer of a model would write, were it the last.
 
     \b
     unembed lens demo 'Here is a seahorse emoji:' --generate 3
     unembed lens demo --residuals run.safetensors --track sea,horse
-    """
+    """  # noqa: D301 - click's mark for lines that are not wrapped
     if (prompt is None) == (residuals is None):
         raise click.UsageError("give a prompt, or --residuals FILE")
     from ..geometry.lens.ask import lens as ask
