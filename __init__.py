@@ -1,4 +1,4 @@
-"""Explore the geometry of a language model's last matrix, without running the model.
+"""Explore the geometry of a language model's last matrix, mostly without running the model.
 
 Public names are loaded when they are first used, so that ``import unembed`` costs nothing.
 """
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from .geometry.answer import Neighbour, Neighbours
     from .geometry.concepts.concept import Concept
     from .geometry.head import Head
+    from .geometry.lens.lens import Lens
+    from .geometry.model.residuals import Residuals
     from .geometry.open_head import open_head
     from .geometry.projection.map import Map
+    from .geometry.views.lens_file import write_lens
     from .geometry.views.map_file import write_map
 
 __version__ = "0.1.0"
@@ -20,20 +23,26 @@ __version__ = "0.1.0"
 __all__ = [
     "Concept",
     "Head",
+    "Lens",
     "Map",
     "Neighbour",
     "Neighbours",
+    "Residuals",
     "__version__",
     "errors",
     "open_head",
+    "write_lens",
     "write_map",
 ]
 
 _HOME = {
     "Concept": ".geometry.concepts.concept",
     "Head": ".geometry.head",
+    "Lens": ".geometry.lens.lens",
     "Map": ".geometry.projection.map",
     "open_head": ".geometry.open_head",
+    "Residuals": ".geometry.model.residuals",
+    "write_lens": ".geometry.views.lens_file",
     "write_map": ".geometry.views.map_file",
     "Neighbour": ".geometry.answer",
     "Neighbours": ".geometry.answer",

@@ -78,6 +78,14 @@ from .options import console_of, opens_a_head, show
     help="Where concepts are compared and sums are made, as of near.",
 )
 @click.option("--no-norm", is_flag=True, help="Leave the final norm out.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    metavar="FILE",
+    multiple=True,
+    help="Write the lens: .html, .parquet or .json. May be given again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the lens as a JSON object.")
 def lens(
     source: str,
@@ -90,6 +98,7 @@ def lens(
     positions: tuple[int, ...],
     repeat: int,
     no_norm: bool,
+    outputs: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -107,8 +116,11 @@ def lens(
     from ..geometry.model.residuals import check_residuals_path, read_residuals, save_residuals
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
+    from ..geometry.views.lens_file import check_lens_path, write_lens
     from ..geometry.views.lens_table import lens_table
 
+    for output in outputs:
+        check_lens_path(Path(output))
     if save is not None:
         check_residuals_path(Path(save))
     writing = Writing(*(options.pop(name) for name in ("generate", "temperature", "seed")))
@@ -136,10 +148,14 @@ def lens(
             found = repeats_of(
                 found, head, _unescaped(prompt), repeat, writing=writing, progress=bars, **run
             )
+    for output in outputs:
+        write_lens(found, output)
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
         return
     show(lens_table(found, width=console_of().width, tracked=track is not None))
+    for output in outputs:
+        click.echo(f"written: {output}")
 
 
 def _unescaped(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from unembed.geometry.tokens.vocabulary import Vocabulary
 from unembed.indexes.store import Store, cache_directory
 
 from .helpers import TORCH
+from .opened import CHROMIUM
 
 WORDS = ["king", "man", "woman", "queen", "sea", "horse", "fish", "dog", "cat", "pizza"]
 EMOJI = ["🐴", "🐟", "🐶", "❤️", "👩‍🚀"]
@@ -160,6 +161,17 @@ TEXT = [
     "\x1b[31mred\x1b[0m \u202eabc\u2066 \x00 \x7f \x85 \xad \u2028 \ufeff \ue000 \u200b",
 ]
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Give a Chromium that runs while a file's tests do."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from rich.console import Console
-from unembed import Head, open_head
+from unembed import Head, open_head, write_lens
 from unembed.cli import main
 from unembed.errors import ExpressionError, UsageError
 from unembed.geometry.lens.sparse import sparse_sums
@@ -132,3 +133,37 @@ def test_what_is_wrong_is_said(head: Head) -> None:
         head.lens(held(head), concepts=["sea - sea"])
     with pytest.raises(UsageError, match="unknown space"):
         head.lens(held(head), concepts=["sea"], space="nosuch")
+
+
+@pytest.mark.parametrize("ending", [".html", ".parquet", ".json"])
+def test_a_lens_is_written_the_same_each_time(head: Head, tmp_path: Path, ending: str) -> None:
+    found = head.lens(held(head), concepts=["sea"], decompose=2)
+    one, other = tmp_path / f"one{ending}", tmp_path / f"other{ending}"
+    write_lens(found, one)
+    write_lens(head.lens(held(head), concepts=["sea"], decompose=2), other)
+    assert one.read_bytes() == other.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ending) == [
+        f"one{ending}",
+        f"other{ending}",
+    ]
+    if ending == ".json":
+        assert json.loads(one.read_text()) == json.loads(json.dumps(found.to_dict()))
+    if ending == ".parquet":
+        assert parquet.read_table(one).equals(found.to_arrow())
+
+
+def test_a_lens_is_written_where_it_can_be(
+    head: Head, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "run.npy", held(head).stack_LPD)
+    arguments = ["lens", str(head.path.parent), "--residuals", str(tmp_path / "run.npy"), "-o"]
+    for name, said in (("a.txt", "a lens is written as .html"), ("no/a.html", "cannot be written")):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, str(tmp_path / name)])
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, str(tmp_path / "a.html"), "-o", str(tmp_path / "a.json")])
+    assert ended.value.code == 0
+    assert f"written: {tmp_path / 'a.html'}" in capsys.readouterr().out.replace("\n", "")
+    assert (tmp_path / "a.json").exists()

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,36 +10,18 @@ import pytest
 from unembed import write_map
 
 from .mapped import HOSTILE, a_map
+from .opened import Page, needs_chromium
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
+pytestmark = needs_chromium
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+READY = "document.getElementById('scale').textContent.length > 0"
 
 
-class Page:
-    """A page that was opened, and what went wrong on it."""
+class MapPage(Page):
+    """The page of a map."""
 
     def __init__(self, browser: Any, path: Path, **options: Any) -> None:
-        self.tab = browser.new_page(viewport={"width": 1200, "height": 800}, **options)
-        self.faults: list[str] = []
-        self.asked: list[str] = []
-        self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.tab.on("console", lambda message: self.faults.append(message.text))
-        self.tab.on("dialog", lambda dialog: (self.faults.append("dialog"), dialog.dismiss()))
-        self.tab.on("request", lambda request: self.asked.append(request.url))
-        self.tab.goto(path.as_uri())
-        self.tab.wait_for_function("document.getElementById('scale').textContent.length > 0")
+        super().__init__(browser, path, ready=READY, **options)
 
     def seen(self, place: int) -> tuple[float, float]:
         """Say where a token is seen."""
@@ -49,24 +30,24 @@ class Page:
 
 
 @pytest.fixture
-def page(browser: Any, tmp_path: Path) -> Iterator[Page]:
+def page(browser: Any, tmp_path: Path) -> Iterator[MapPage]:
     path = tmp_path / "map.html"
     write_map(a_map(), path)
-    page = Page(browser, path)
+    page = MapPage(browser, path)
     yield page
     assert page.faults == []
     assert all(url.startswith(("file://", "data:", "blob:")) for url in page.asked)
     page.tab.close()
 
 
-def test_nothing_is_asked_for_but_the_page_itself(page: Page) -> None:
+def test_nothing_is_asked_for_but_the_page_itself(page: MapPage) -> None:
     page.tab.wait_for_timeout(300)
     assert [url for url in page.asked if not url.startswith("data:")] == page.asked[:1]
     policy = page.tab.get_attribute("meta[http-equiv=Content-Security-Policy]", "content")
     assert policy.startswith("default-src 'none'; img-src data:")
 
 
-def test_a_hostile_token_is_text(page: Page) -> None:
+def test_a_hostile_token_is_text(page: MapPage) -> None:
     page.tab.fill("#search", "alert")
     assert page.tab.inner_text("#found") == "2 found"
     assert page.tab.inner_text("#hits li:first-child bdi") == HOSTILE[0][:23] + "…"
@@ -76,7 +57,7 @@ def test_a_hostile_token_is_text(page: Page) -> None:
     assert "</script>" in page.tab.inner_text("#facts")
 
 
-def test_hover_tells_of_a_token(page: Page) -> None:
+def test_hover_tells_of_a_token(page: MapPage) -> None:
     x, y = page.seen(30)
     page.tab.mouse.move(x, y)
     page.tab.wait_for_selector("#hover:not([hidden])")
@@ -87,7 +68,7 @@ def test_hover_tells_of_a_token(page: Page) -> None:
     assert page.tab.get_attribute("#hover", "aria-live") == "polite"
 
 
-def test_search_finds_text_and_ids(page: Page) -> None:
+def test_search_finds_text_and_ids(page: MapPage) -> None:
     page.tab.fill("#search", "#210")
     assert page.tab.inner_text("#found") == "1 found"
     page.tab.keyboard.press("Enter")
@@ -99,7 +80,7 @@ def test_search_finds_text_and_ids(page: Page) -> None:
     assert page.tab.inner_text("#found") == "0 found"
 
 
-def test_a_click_marks_neighbours_and_escape_lets_go(page: Page) -> None:
+def test_a_click_marks_neighbours_and_escape_lets_go(page: MapPage) -> None:
     page.tab.mouse.click(*page.seen(30))
     assert page.tab.evaluate("state.held") == 30
     page.tab.keyboard.press("Escape")
@@ -107,7 +88,7 @@ def test_a_click_marks_neighbours_and_escape_lets_go(page: Page) -> None:
     assert page.tab.is_hidden("#token-box")
 
 
-def lassoed(page: Page) -> None:
+def lassoed(page: MapPage) -> None:
     page.tab.click("#lasso")
     x, y = page.seen(30)
     corners = [(x - 60, y - 60), (x + 60, y - 60), (x + 60, y + 60), (x - 60, y + 60)]
@@ -118,7 +99,7 @@ def lassoed(page: Page) -> None:
     page.tab.mouse.up()
 
 
-def test_a_lasso_chooses_what_is_within_and_saves_it(page: Page, tmp_path: Path) -> None:
+def test_a_lasso_chooses_what_is_within_and_saves_it(page: MapPage, tmp_path: Path) -> None:
     inside = page.tab.evaluate(
         "((at) => ids.reduce((all, id, i) => { const [x, y] = seenAt(i);"
         " return Math.abs(x - at[0]) < 60 && Math.abs(y - at[1]) < 60 ? [...all, id] : all }, []))"
@@ -140,7 +121,7 @@ def test_a_lasso_chooses_what_is_within_and_saves_it(page: Page, tmp_path: Path)
     assert page.tab.is_hidden("#chosen-box")
 
 
-def test_a_formula_is_made_harmless_in_the_csv(page: Page, tmp_path: Path) -> None:
+def test_a_formula_is_made_harmless_in_the_csv(page: MapPage, tmp_path: Path) -> None:
     page.tab.evaluate("choose([5])")
     with page.tab.expect_download() as download:
         page.tab.click("#csv")
@@ -148,7 +129,7 @@ def test_a_formula_is_made_harmless_in_the_csv(page: Page, tmp_path: Path) -> No
     assert "'=1+1" in (tmp_path / "chosen.csv").read_text()
 
 
-def test_colours_have_a_legend(page: Page) -> None:
+def test_colours_have_a_legend(page: MapPage) -> None:
     assert page.tab.locator("#colour option").all_inner_texts() == [
         *("cluster", "kind", "script", "norm", "group", "use", "note")
     ]
@@ -158,7 +139,7 @@ def test_colours_have_a_legend(page: Page) -> None:
     assert page.tab.inner_text("#legend li:last-child") == "0.5 to 99.5"
 
 
-def test_marks_are_listed_and_gone_to(page: Page) -> None:
+def test_marks_are_listed_and_gone_to(page: MapPage) -> None:
     entries = page.tab.locator("#marks button").all_inner_texts()
     assert len(entries) == 3
     assert entries[0].startswith("emoji(<b>seahorse</b>)")
@@ -175,7 +156,7 @@ def test_marks_are_listed_and_gone_to(page: Page) -> None:
     assert page.tab.evaluate("[view.x, view.y]") == pytest.approx([0.5, 0.5], abs=1e-4)
 
 
-def test_the_keyboard_moves_and_walks(page: Page) -> None:
+def test_the_keyboard_moves_and_walks(page: MapPage) -> None:
     page.tab.focus("#map")
     before = page.tab.evaluate("[view.x, view.scale]")
     page.tab.keyboard.press("ArrowRight")
@@ -197,7 +178,7 @@ def test_the_keyboard_moves_and_walks(page: Page) -> None:
 def test_dark_and_light(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "map.html"
     write_map(a_map(), path)
-    page = Page(browser, path, color_scheme="dark")
+    page = MapPage(browser, path, color_scheme="dark")
     paper = "getComputedStyle(document.body).backgroundColor"
     assert page.tab.evaluate(paper) == "rgb(23, 22, 20)"
     page.tab.click("#theme")
@@ -209,7 +190,7 @@ def test_dark_and_light(browser: Any, tmp_path: Path) -> None:
 def test_what_has_no_room_is_counted(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "map.html"
     write_map(a_map(6000), path)
-    page = Page(browser, path)
+    page = MapPage(browser, path)
     counted = page.tab.inner_text("#scale")
     assert counted.startswith("6,000 of 6,000 tokens in view, ")
     dots = int(counted.split("view, ")[1].split(" are dots")[0].replace(",", ""))
@@ -229,7 +210,7 @@ def test_what_has_no_room_is_counted(browser: Any, tmp_path: Path) -> None:
 def test_three_dimensions_turn(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "map.html"
     write_map(a_map(150, dimensions=3), path)
-    page = Page(browser, path)
+    page = MapPage(browser, path)
     before = page.seen(20)
     page.tab.mouse.move(500, 400)
     page.tab.mouse.down()

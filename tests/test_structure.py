@@ -121,12 +121,15 @@ def test_public_names_are_pinned_and_load() -> None:
     assert unembed.__all__ == [
         "Concept",
         "Head",
+        "Lens",
         "Map",
         "Neighbour",
         "Neighbours",
+        "Residuals",
         "__version__",
         "errors",
         "open_head",
+        "write_lens",
         "write_map",
     ]
     assert dir(unembed) == sorted(unembed.__all__)

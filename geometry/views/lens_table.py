@@ -47,7 +47,7 @@ def lens_table(found: Lens, *, width: int = 100, tracked: bool = False) -> Group
     room = max((width - _MARGIN) // _CELL, 1)
     drawn = found.positions[-room:]
     lines = [] if found.prompt is None else [f"read: {shown_text(found.prompt)}"]
-    lines.append(f"{found.source}: {len(drawn[0].layers)} layers, {_how(found)}")
+    lines.append(f"{found.source}: {len(drawn[0].layers)} layers, {how_read(found)}")
     if found.text is not None:
         lines.append(f"written: {shown_text(found.text)}")
     if len(drawn) < len(found.positions):
@@ -75,8 +75,15 @@ def shown_text(text: str) -> str:
     return text.replace("\r", "␍").replace("\n", "⏎").replace("\t", "⇥")
 
 
-def _how(found: Lens) -> str:
-    """Say how logits are made of a residual."""
+def how_read(found: Lens) -> str:
+    """Say how logits are made of a residual.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> how_read(unembed.open_head("demo").lens("The capital of France is"))
+    'each through the final norm (rms)'
+    """
     parts = ["without the final norm"]
     if found.norm is not None:
         parts = [f"each through the final norm ({found.norm})"]
