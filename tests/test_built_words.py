@@ -142,3 +142,9 @@ def test_a_table_says_what_the_model_built(head: Head) -> None:
     ):
         table = neighbours_table(head.nearest(expression, pieces=pieces), head.vocabulary)
         assert said in str(table.renderables[1])
+
+
+def test_of_a_long_word_the_beginning_is_read(head: Head) -> None:
+    space, ids = open_space(head), pieces_of(head, "abab") * 300
+    long_ND = built(head, space, [ids, ids[:256]])
+    np.testing.assert_allclose(long_ND[0], long_ND[1], atol=1e-6)

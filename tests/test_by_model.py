@@ -166,7 +166,7 @@ def test_a_belief_is_the_softmax_of_the_output(head: Head) -> None:
 def test_an_audit_asks_the_model_too(many: Composer) -> None:
     head, own = many.head, {"my_mate": many.directions.given["my_mate"]}
     asked = {"region": "words", "direction": "my_mate", "directions": own}
-    concepts = ["horse", "abab", "sea + horse", "sea +"]
+    concepts = ["horse", "abab", "sea + horse", "sea +", "sea " * 200, "\ud800 sea"]
     alone = head.audit(concepts, **asked)  # type: ignore[arg-type]
     both = head.audit(concepts, with_model=True, **asked)  # type: ignore[arg-type]
     assert both.terms["model"]["prompt"].endswith("my mate of …:")
@@ -221,3 +221,8 @@ def test_an_evaluation_goes_through_the_layers(head: Head) -> None:
     (without,) = head.evaluate(methods=["plain"])
     assert without.by_model is None
     assert without.to_dict()["by_model"] is None
+
+
+def test_a_prompt_is_text(head: Head) -> None:
+    with pytest.raises(UsageError, match="bytes that are no text"):
+        head.lens("sea \udcff horse")

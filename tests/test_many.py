@@ -40,7 +40,7 @@ def test_layers_come_as_asked_and_progress_is_told(saved_model: Callable[[str], 
     assert after_each(model, BEGINNING, [], layers=[0]).shape[:2] == (0, 1)
 
 
-@pytest.mark.parametrize("ending", [[], [1] * 257])
+@pytest.mark.parametrize("ending", [[], [1] * 513])
 def test_an_ending_has_tokens_and_not_too_many(
     ending: list[int], saved_model: Callable[[str], Path]
 ) -> None:

@@ -30,6 +30,7 @@ from .spelling import Spelled, Speller
 # B concepts; vectors of width D.
 
 _TOGETHER = 2048  # records that are searched together
+_READ = 100  # characters of a concept that a model is asked for
 _TO_ZERO = "the direction of the region takes it to zero, which has no direction"
 
 
@@ -176,7 +177,7 @@ class Auditor:
 
     def _answered(self, inside: Inside, by_model: ByModel, part: "_Part") -> "_Part":
         """Ask the model too: its answers are added, but to what is a token of the region."""
-        texts = [asked.record.concept for asked in part.sound]
+        texts = [_readable(asked.record.concept) for asked in part.sound]
         answers_BD, outputs_BD = by_model(texts)
         stays_B1 = np.array([inside.holds(asked.composed) for asked in part.sound])[:, None]
         return replace(
@@ -253,6 +254,11 @@ class Auditor:
         # One token that is not in the region spells nothing there.
         is_spelled = asked.spelled is not None and len(asked.spelled.token_ids) > 1
         return "multi_token" if is_spelled else "absent", None
+
+
+def _readable(concept: str) -> str:
+    """Give what a model reads of a concept: its first characters, what is no character replaced."""
+    return concept[:_READ].encode(errors="replace").decode()
 
 
 @dataclass(frozen=True, eq=False)

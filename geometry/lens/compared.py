@@ -85,7 +85,8 @@ def compared(
         random_ND = np.random.default_rng(0).normal(size=(_RANDOM, width))
         both_ND = np.concatenate([placed_ND, random_ND])
         sums = sparse_sums(head, composer.space, both_ND, decompose, progress=progress)
-        chance = float(np.mean([parts[-1].explained for parts in sums[len(placed_ND) :]]))
+        explained = [parts[-1].explained if parts else 0.0 for parts in sums[len(placed_ND) :]]
+        chance = float(np.mean(explained))
     positions = tuple(
         replace(
             position,

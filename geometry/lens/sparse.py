@@ -7,15 +7,13 @@ from numpy.typing import NDArray
 
 from ...indexes.batch import nearest_each
 from ...indexes.progress import Progress, step_of
-from ...indexes.rows import norm, united
+from ...indexes.rows import united
 from ..heads.unembedding import Unembedding
 from ..space import Space
 
 # N vectors of width D; K rows of each sum.
 
-_SPARE = (
-    24  # of the nearest that are looked at, since forms of a word that is there are passed over
-)
+_SPARE = 24  # of the nearest that are looked at: forms of a word that is there are passed over
 _STEM = 4  # letters that two forms of a word share
 _EXACT = 1e-12  # of a vector that is left when nothing is
 MOST = 16
@@ -94,50 +92,60 @@ def sparse_sums(
     >>> [[part.token for part in parts] for parts in sparse_sums(head, open_space(head), sum_1D, 2)]
     [['▁sea', '▁horse']]
     """
-    units_ND = united(vectors_ND)
-    left_ND = units_ND.copy()
-    chosen: list[list[int]] = [[] for _ in units_ND]
-    explained: list[list[float]] = [[] for _ in units_ND]
-    weights: list[NDArray[np.float64]] = [np.empty(0) for _ in units_ND]
-    going = np.flatnonzero(norm(units_ND) > 0).tolist()
+    sums = [_Sum(head, space, unit_D) for unit_D in united(vectors_ND)]
+    going = [one for one in sums if one.unit_D.any()]
     known_N = np.flatnonzero(head.vocabulary.known_V)
     told = step_of(progress, "writing residuals as sums of rows")
     for step in range(count):
         if not going:
             break
+        left_ND = np.array([one.left_D for one in going])
         scores_NK, ids_NK = nearest_each(
             head.rows,
-            space.measures(left_ND[going], residual_norm=1.0, cosine=True),
+            space.measures(left_ND, residual_norm=1.0, cosine=True),
             _SPARE,
             lengths_V=head.norms_V,
             among_N=known_N,
             done=step_of(None, ""),
         )
-        still = []
-        for place, scores_K, ids_K in zip(going, scores_NK, ids_NK.tolist(), strict=True):
-            near = ids_K[: int((scores_K > 0).sum())]
-            id_ = _new(head, near, chosen[place])
-            if id_ is None:
-                continue
-            rows_KD = _unit_rows(head, space, [*chosen[place], id_])
-            fitted_K = np.linalg.lstsq(rows_KD.T, units_ND[place], rcond=None)[0]
-            if fitted_K.min() <= 0:  # what is there is not needed beside it
-                continue
-            chosen[place].append(id_)
-            weights[place] = fitted_K
-            left_ND[place] = units_ND[place] - fitted_K @ rows_KD
-            explained[place].append(1.0 - float(np.square(left_ND[place]).sum()))
-            if explained[place][-1] < 1 - _EXACT:
-                still.append(place)
-        going = still
+        near = [ids_K[scores_K > 0] for ids_K, scores_K in zip(ids_NK, scores_NK, strict=True)]
+        going = [one for one, ids_K in zip(going, near, strict=True) if one.takes(ids_K.tolist())]
         told(step + 1, count)
-    return [
-        tuple(
-            Part(id_, head.vocabulary.token(id_), head.vocabulary.text(id_), weight, share)
-            for id_, weight, share in zip(*parts, strict=True)
+    return [one.parts() for one in sums]
+
+
+class _Sum:
+    """A sum that is being made: what is in it, and what is left of the vector."""
+
+    def __init__(self, head: Unembedding, space: Space, unit_D: NDArray[np.float64]) -> None:
+        self._head, self._space = head, space
+        self.unit_D = self.left_D = unit_D
+        self._ids: list[int] = []
+        self._weights: list[float] = []
+        self._explained: list[float] = []
+
+    def takes(self, near: list[int]) -> bool:
+        """Take the first token that is no form of one that is there; tell whether to go on."""
+        id_ = _new(self._head, near, self._ids)
+        if id_ is None:
+            return False
+        ids = [*self._ids, id_]
+        rows_KD = united(self._space.place(self._head.rows.decode(np.array(ids))))
+        weights_K = np.linalg.lstsq(rows_KD.T, self.unit_D, rcond=None)[0]
+        if weights_K.min() <= 0:  # what is there is not needed beside it
+            return False
+        self._ids, self._weights = ids, weights_K.tolist()
+        self.left_D = self.unit_D - weights_K @ rows_KD
+        self._explained.append(1.0 - float(np.square(self.left_D).sum()))
+        return self._explained[-1] < 1 - _EXACT
+
+    def parts(self) -> tuple[Part, ...]:
+        """Give what is in it."""
+        vocabulary = self._head.vocabulary
+        return tuple(
+            Part(id_, vocabulary.token(id_), vocabulary.text(id_), weight, share)
+            for id_, weight, share in zip(self._ids, self._weights, self._explained, strict=True)
         )
-        for parts in zip(chosen, map(np.ndarray.tolist, weights), explained, strict=True)
-    ]
 
 
 def _new(head: Unembedding, ids: list[int], taken: list[int]) -> int | None:
@@ -150,8 +158,3 @@ def _stem(head: Unembedding, id_: int) -> str:
     """Give what two forms of a word have in common; a fragment has only itself."""
     text = head.vocabulary.text(id_)
     return f"#{id_}" if text is None else text.strip().casefold()[:_STEM] or f"#{id_}"
-
-
-def _unit_rows(head: Unembedding, space: Space, ids: list[int]) -> NDArray[np.float64]:
-    """Give the unit vectors of rows."""
-    return united(space.place(head.rows.decode(np.array(ids))))

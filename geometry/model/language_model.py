@@ -135,11 +135,13 @@ class LanguageModel:
         Raises
         ------
         UsageError
-            There is nothing to read, there is no chat template, or the prompt is longer than the
-            model's context.
+            There is nothing to read or what is no text, there is no chat template, or the prompt is
+            longer than the model's context.
         """
         if not prompt and not start:
             raise UsageError("the prompt is empty: a lens looks at a token at least")
+        if any("\ud800" <= char <= "\udfff" for char in prompt + start):
+            raise UsageError(f"the prompt {prompt[:40]!r} holds bytes that are no text in UTF-8")
         if chat and self.tokenizer.chat_template is None:
             raise UsageError(f"{self.path}: the tokenizer has no chat template; leave --chat out")
         if chat:

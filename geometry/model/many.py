@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # N prompts, B of them in a batch, T tokens; L layers; D the width.
 
 _TOGETHER = 32
-_LONGEST = 256  # tokens of what is different
+_LONGEST = 512  # tokens of what is different
 
 
 def after_each(
@@ -42,7 +42,7 @@ def after_each(
     beginning : sequence of int
         The tokens that all have first; at least one.
     endings : sequence of sequence of int
-        The other tokens of each; 1 to 256.
+        The other tokens of each; 1 to 512.
     layers : sequence of int
         Which are wanted: 0 is what leaves the embedding.
     progress : callable, optional

@@ -23,6 +23,7 @@ from .placing import placed
 
 _VERSION = 1
 _EXAMPLES = 5
+_READ = 256  # tokens of a word, the first
 _DRAWN = 512  # words that a layer is chosen by
 _AMONG = 1 << 14  # words that they are told from
 
@@ -71,7 +72,7 @@ def built(
     space : Space
         Where to.
     words : sequence of tuple of int
-        The tokens of each.
+        The tokens of each, of which the first 256 are read.
     progress : callable, optional
         Is told ``(step, done, total)``.
 
@@ -85,7 +86,7 @@ def built(
     MissingExtraError, SourceError
         As `LanguageModel.open`.
     UsageError
-        The head has no whole words, or a word has more than 255 tokens.
+        The head has no whole words.
 
     Examples
     --------
@@ -244,5 +245,5 @@ def _held(
     examples = [vocabulary.text(int(id_)) or "" for id_ in whole_words(vocabulary)[:_EXAMPLES]]
     beginning = model.tokens_of("".join(f"{word.strip()}:{word}\n" for word in examples))
     colon = vocabulary.split(":")
-    endings = [(*ids, *colon) for ids in words]
+    endings = [(*ids[:_READ], *colon) for ids in words]
     return after_each(model, beginning, endings, layers=layers, progress=progress)
