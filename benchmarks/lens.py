@@ -14,14 +14,19 @@ all the time.
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import unembed
+from unembed.geometry.concepts.compose import composer_of
+from unembed.geometry.evaluation.by_model import open_by_model
 from unembed.geometry.lens.ask import residuals_of
 from unembed.geometry.lens.lens import Lens
 from unembed.geometry.lens.look import look
+from unembed.geometry.model.language_model import model_of
+from unembed.geometry.model.many import after_each
 from unembed.geometry.model.residuals import Residuals
 
 PROMPT = "Here is a horse emoji: 🐴\nHere is a dog emoji: 🐶\nHere is a seahorse emoji:"
@@ -118,8 +123,6 @@ def memory(field: str) -> float:
 
 def serve(contender: str, name: str, path: str) -> None:
     """Answer a line of stdin with seconds and peak, and with the answer in a file."""
-    import time
-
     answer, kept = {"ours": ours, "theirs": theirs}[contender](name, np.load(path))
     print("ready", flush=True)
     for _ in sys.stdin:
@@ -179,9 +182,35 @@ def compare(name: str, runs: int) -> None:
     print(f"  ranks that differ: {(ranks > 0).mean():.4f} of all, by {ranks.max():.0f} at most")
 
 
+def prompts(runs: int) -> None:
+    """Time prompts that begin alike: in batches, and each by itself."""
+    head = unembed.open_head("demo")
+    composer = composer_of(head)
+    asked = open_by_model(composer, "emoji")
+    model, names = model_of(head), asked.names[:256]
+    tokens = asked.question.tokens(model, names)
+    alike = next(
+        place for place in range(len(tokens[0])) if len({ids[place] for ids in tokens}) > 1
+    )
+    endings = [ids[alike:] for ids in tokens]
+    times: dict[str, list[float]] = {"in batches": [], "alone": []}
+    for _ in range(runs):
+        start = time.perf_counter()
+        together_NLD = after_each(model, tokens[0][:alike], endings, layers=[13])
+        times["in batches"].append((time.perf_counter() - start) / len(names))
+        start = time.perf_counter()
+        alone = [model.run(ids).stack_LPD[13, 0] for ids in tokens[:16]]
+        times["alone"].append((time.perf_counter() - start) / len(alone))
+    close = np.allclose(together_NLD[:16, 0], alone, rtol=0, atol=1e-4 * np.abs(alone).max())
+    print(f"prompts of {len(tokens[0])} tokens or so, {alike} of them alike; equal: {close}")
+    for what, seconds in times.items():
+        print(f"  {what:12} {1 / median(seconds):.0f} prompts a second")
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] in (["ours"], ["theirs"]):
         serve(*sys.argv[1:4])
     else:
         for demo in ("demo", "demo-bytes"):
             compare(demo, int(sys.argv[1]) if len(sys.argv) > 1 else 7)
+        prompts(3)

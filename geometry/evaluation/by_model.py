@@ -181,7 +181,7 @@ def question_of(direction: str, sample: Sample) -> tuple[Question, Sample]:
     >>> from unembed.geometry.concepts.compose import composer_of
     >>> composer = composer_of(unembed.open_head("demo"))
     >>> question_of("plural", composer.directions.sample("plural"))[0].examples[0]
-    ('day', 'days')
+    ('child', 'children')
     """
     by_base = sorted((ids, place) for place, ids in enumerate(sample.base_ids[: len(sample.used)]))
     if not by_base:

@@ -112,9 +112,9 @@ def lens(
     Examples
     --------
     >>> import unembed
-    >>> found = lens(unembed.open_head("demo"), "The capital of France is", top=1)
+    >>> found = lens(unembed.open_head("demo"), "Tokyo is in Japan, Paris is in", top=1)
     >>> found.positions[0].layers[-1].top[0].token
-    '▁Paris'
+    '▁France'
     """
     writing, held = Writing(generate, temperature, seed), prompt
     if isinstance(held, str):
@@ -205,9 +205,9 @@ def repeats_of(
     --------
     >>> import unembed
     >>> head, cold = unembed.open_head("demo"), Writing(1, temperature=0.01)
-    >>> found = head.lens("The capital of France is")
-    >>> repeats_of(found, head, "The capital of France is", 2, writing=cold).written
-    (Written(text=' Paris', count=2),)
+    >>> found = head.lens("Tokyo is in Japan, Paris is in")
+    >>> repeats_of(found, head, "Tokyo is in Japan, Paris is in", 2, writing=cold).written
+    (Written(text=' France', count=2),)
     """
     ids = _tokens(head, prompt, chat=chat, start=start)
     written = repeated(model_of(head), ids, writing, runs, progress=progress)

@@ -61,8 +61,9 @@ def look(
     --------
     >>> import unembed
     >>> head = unembed.open_head("demo")
-    >>> sea_1PD = head.rows.decode(np.array([5442, 5455]))[None]
-    >>> [place.layers[0].top[0].token for place in look(head, Residuals(sea_1PD, (0, 1))).positions]
+    >>> rows_PD = head.rows.decode(np.array([5442, head.vocabulary.id_of(" horse")]))
+    >>> found = look(head, Residuals(rows_PD[None], (0, 1)), normed=False)
+    >>> [place.layers[0].top[0].token for place in found.positions]
     ['▁sea', '▁horse']
     """
     _, count, width = residuals.stack_LPD.shape

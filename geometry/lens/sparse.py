@@ -88,7 +88,7 @@ def sparse_sums(
     >>> import unembed
     >>> from unembed.geometry.space import open_space
     >>> head = unembed.open_head("demo")
-    >>> sum_1D = head.concept("sea + horse").vector_D[None]
+    >>> sum_1D = head.concept("2*sea + horse").vector_D[None]
     >>> [[part.token for part in parts] for parts in sparse_sums(head, open_space(head), sum_1D, 2)]
     [['▁sea', '▁horse']]
     """

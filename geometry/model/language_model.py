@@ -76,8 +76,8 @@ class LanguageModel:
     --------
     >>> import unembed
     >>> model = LanguageModel.open(unembed.open_head("demo").path.parent)
-    >>> model.run(model.tokens_of("The capital of France is"), writing=Writing(1)).text
-    ' Paris'
+    >>> model.run(model.tokens_of("Tokyo is in Japan, Paris is in"), writing=Writing(1)).text
+    ' France'
     """
 
     path: Path

@@ -72,9 +72,9 @@ def repeated(
     >>> import unembed
     >>> from unembed.geometry.model.language_model import model_of
     >>> model = model_of(unembed.open_head("demo"))
-    >>> ids = model.tokens_of("The capital of France is")
+    >>> ids = model.tokens_of("Tokyo is in Japan, Paris is in")
     >>> repeated(model, ids, Writing(1, temperature=0.01), 3)
-    (Written(text=' Paris', count=3),)
+    (Written(text=' France', count=3),)
     """
     if not 1 <= runs <= MOST:
         raise UsageError(f"a prompt is repeated 1 to {MOST:,} times, not {runs}")

@@ -130,7 +130,7 @@ def writing_to(file: BinaryIO, *, ending: str, meta: str) -> Iterator[Write]:
     >>> with writing_to(file, ending=".csv", meta="{}") as write:
     ...     write(table_of([Finding("=cmd", message="no, never")]))
     >>> file.getvalue().splitlines()[1]
-    b'\'=cmd,,,error,,"no, never",,[],[],,,[],[],,,,,,,,,'
+    b'\'=cmd,,,error,,"no, never",,[],[],,,[],[],,,,,,,,,,,,,'
     """
     if ending == ".parquet":
         with _parquet(file, meta) as write:
