@@ -1,13 +1,10 @@
 """A lens as a file: a page or a table, by the file's ending."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
-from ...errors import UsageError
 from ..lens.lens import Lens
-from ..storage import LocalStorage, check_writable, reason_of
+from ..storage import check_writable
+from .files import check_ending, json_line, write_by_ending, write_parquet
 from .lens_page import lens_page
 
 _ENDINGS = (".html", ".parquet", ".json")
@@ -25,8 +22,7 @@ def check_lens_path(path: Path) -> None:
     --------
     >>> check_lens_path(Path("seahorse.html"))
     """
-    if path.suffix not in _ENDINGS:
-        raise UsageError(f"{path}: a lens is written as {', '.join(_ENDINGS)}")
+    check_ending(path, _ENDINGS, what="lens")
     check_writable(str(path))
 
 
@@ -56,22 +52,12 @@ def write_lens(found: Lens, path: str | Path) -> None:
     """
     path = Path(path)
     check_lens_path(path)
-    writers: dict[str, Callable[[IO[bytes]], object]] = {
-        ".html": lambda file: file.write(lens_page(found)),
-        ".parquet": lambda file: _write_parquet(found, file),
-        ".json": lambda file: file.write(
-            json.dumps(found.to_dict(), ensure_ascii=False).encode() + b"\n"
-        ),
-    }
-    try:
-        with LocalStorage().writing(str(path), beside=str(path.parent)) as file:
-            writers[path.suffix](file)
-    except OSError as error:
-        raise UsageError(f"{path}: the lens cannot be written: {reason_of(error)}") from error
-
-
-def _write_parquet(found: Lens, file: IO[bytes]) -> None:
-    """Write the rows of guesses as Parquet."""
-    from pyarrow import parquet
-
-    parquet.write_table(found.to_arrow(), file, compression="zstd")
+    write_by_ending(
+        path,
+        {
+            ".html": lambda file: file.write(lens_page(found)),
+            ".parquet": lambda file: write_parquet(found.to_arrow(), file),
+            ".json": lambda file: file.write(json_line(found.to_dict())),
+        },
+        what="lens",
+    )

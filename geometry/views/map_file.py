@@ -1,15 +1,13 @@
 """A map as a file: a picture, a page or a table, by the file's ending."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from ...errors import UsageError
 from ..projection.map import Map
 from ..runs.writing import csv_cell
-from ..storage import LocalStorage, check_writable, reason_of
+from ..storage import check_writable
 from .figure import METADATA, check_figure
+from .files import check_ending, json_line, write_by_ending, write_parquet
 from .map_figure import map_figure
 from .map_page import map_page
 
@@ -30,7 +28,7 @@ def check_map_path(path: Path) -> None:
     --------
     >>> check_map_path(Path("emoji.html"))
     """
-    _check_ending(path)
+    check_ending(path, _ENDINGS, what="map")
     if path.suffix in METADATA:
         check_figure(path)
     else:
@@ -67,39 +65,20 @@ def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> Non
     'part,name,id,token,te'
     """
     path = Path(path)
-    _check_ending(path)
+    check_ending(path, _ENDINGS, what="map")
     if path.suffix in METADATA:
         map_figure(found, path, color_by=color_by)
         return
-    writers: dict[str, Callable[[IO[bytes]], object]] = {
-        ".html": lambda file: file.write(map_page(found, color_by=color_by)),
-        ".parquet": lambda file: _write_parquet(found, file),
-        ".csv": lambda file: _write_csv(found, file),
-        ".json": lambda file: file.write(_json(found).encode()),
-    }
-    try:
-        with LocalStorage().writing(str(path), beside=str(path.parent)) as file:
-            writers[path.suffix](file)
-    except OSError as error:
-        raise UsageError(f"{path}: the map cannot be written: {reason_of(error)}") from error
-
-
-def _check_ending(path: Path) -> None:
-    """Refuse an ending that tells of no kind of file."""
-    if path.suffix not in _ENDINGS:
-        raise UsageError(f"{path}: a map is written as {', '.join(_ENDINGS)}")
-
-
-def _json(found: Map) -> str:
-    """Give a map as a line of JSON."""
-    return json.dumps(found.to_dict(), ensure_ascii=False) + "\n"
-
-
-def _write_parquet(found: Map, file: IO[bytes]) -> None:
-    """Write a table as Parquet."""
-    from pyarrow import parquet
-
-    parquet.write_table(found.to_arrow(), file, compression="zstd")
+    write_by_ending(
+        path,
+        {
+            ".html": lambda file: file.write(map_page(found, color_by=color_by)),
+            ".parquet": lambda file: write_parquet(found.to_arrow(), file),
+            ".csv": lambda file: _write_csv(found, file),
+            ".json": lambda file: file.write(json_line(found.to_dict())),
+        },
+        what="map",
+    )
 
 
 def _write_csv(found: Map, file: IO[bytes]) -> None:
