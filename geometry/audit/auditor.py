@@ -164,7 +164,8 @@ class Auditor:
             placed_BD=placed_BD,
             memberships=inside.membership(placed_BD).tolist(),
         )
-        part = part if self.by_model is None else self._answered(inside, self.by_model, part)
+        if self.by_model is not None:
+            part = self._answered(inside, self.by_model, part, stays_B1)
         if self.presence is None:
             return part
         terms = {
@@ -175,11 +176,12 @@ class Auditor:
         names = [found.name for found in concepts]
         return replace(part, chances=self.presence(part.moved_BD, terms, names).tolist())
 
-    def _answered(self, inside: Inside, by_model: ByModel, part: "_Part") -> "_Part":
-        """Ask the model too: its answers are added, but to what is a token of the region."""
+    def _answered(
+        self, inside: Inside, by_model: ByModel, part: "_Part", stays_B1: NDArray[np.bool_]
+    ) -> "_Part":
+        """Ask the model too: its answers are added, but to what stays as it is."""
         texts = [_readable(asked.record.concept) for asked in part.sound]
         answers_BD, outputs_BD = by_model(texts)
-        stays_B1 = np.array([inside.holds(asked.composed) for asked in part.sound])[:, None]
         return replace(
             part,
             moved_BD=np.where(stays_B1, part.moved_BD, joined(part.moved_BD, answers_BD)),

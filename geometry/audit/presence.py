@@ -221,14 +221,13 @@ def open_calibration(
     'the names of 4 tokens are known, of at least 50 that a calibration takes'
     """
     sample = sample if by_model is None else by_model.sample
-    _, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
+    firsts_Q = sample.firsts_Q
     count = len(firsts_Q)
     if count < FEWEST_NAMES:
         return _too_few(count), {}
 
     def build() -> Arrays:
-        asked = [sample.used[place].base for place in firsts_Q]
-        answers_QD = None if by_model is None else by_model(asked, progress=progress)[0]
+        answers_QD = None if by_model is None else by_model(by_model.names, progress=progress)[0]
         found = retrieve_targets(composer, sample, method, answers_QD=answers_QD, progress=progress)
         return {
             "present": found.margins(removed=False),

@@ -77,6 +77,11 @@ class Sample:
     used: tuple[Pair, ...]
     unused: tuple[Unused, ...]
 
+    @property
+    def firsts_Q(self) -> NDArray[np.intp]:
+        """The place of the first pair of each target, by the targets' ids."""
+        return np.unique(self.target_ids_N, return_index=True)[1]
+
     def fit(self, estimator: str, chosen_N: NDArray[np.bool_] | None = None) -> Fit:
         """Learn from all pairs, or from those chosen."""
         if chosen_N is None:

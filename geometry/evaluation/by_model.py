@@ -69,12 +69,7 @@ class ByModel:
     @property
     def names(self) -> list[str]:
         """The first name of each target, by the targets' ids."""
-        return [self.sample.used[place].base for place in _firsts(self.sample)]
-
-    @property
-    def targets_QD(self) -> NDArray[np.float64]:
-        """The unit vectors of the targets."""
-        return united(self.sample.targets_ND[_firsts(self.sample)])
+        return _names(self.sample)
 
     @property
     def key(self) -> str:
@@ -133,26 +128,18 @@ def open_by_model(
     """
     head, space = composer.head, composer.space
     question, sample = question_of(direction, composer.directions.sample(direction))
-    firsts_Q = _firsts(sample)
-    if len(firsts_Q) < FEWEST:
+    names = _names(sample)
+    if len(names) < FEWEST:
         raise UsageError(
-            f"{head.source} has tokens for {len(firsts_Q)} targets of the direction {direction!r} "
+            f"{head.source} has tokens for {len(names)} targets of the direction {direction!r} "
             f"beside the examples that a model reads; asking it takes at least {FEWEST}"
         )
-    names = [sample.used[place].base for place in firsts_Q]
-    targets_QD = united(sample.targets_ND[firsts_Q])
 
     def build() -> Arrays:
-        layers = range(1, len(model_of(head).layers) + 1)
-        held_QLD = answers(head, question, names, layers=tuple(layers), progress=progress)
-        figures, means = [], []
-        for place in range(len(layers)):
-            placed_QD = placed(head, space, held_QLD[:, place])
-            means.append(placed_QD.mean(axis=0))
-            ranks_Q = ranks_among(united(placed_QD - means[-1]) @ targets_QD.T)
-            figures.append(float((1.0 / ranks_Q).mean()))
-        best = int(np.argmax(figures))
-        return {"layer": np.array([best + 1]), "mean": means[best], "mrr": np.array(figures)}
+        ranks_LQ, means_LD = answer_ranks(head, space, question, sample, progress=progress)
+        figures_L = (1.0 / ranks_LQ).mean(axis=1)
+        best = int(figures_L.argmax())
+        return {"layer": np.array([best + 1]), "mean": means_LD[best], "mrr": figures_L}
 
     kept = head.store.arrays(
         "by-model",
@@ -162,6 +149,50 @@ def open_by_model(
     )
     layer, mean_D = int(kept["layer"][0]), np.asarray(kept["mean"])
     return ByModel(head, space, question, sample, layer, mean_D, np.asarray(kept["mrr"]))
+
+
+def answer_ranks(
+    head: Unembedding,
+    space: Space,
+    question: Question,
+    sample: Sample,
+    *,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the rank of each target among all by what each layer answers to its name.
+
+    Parameters
+    ----------
+    head, space, question, sample
+        As in `ByModel`.
+    progress : callable, optional
+        Is told ``(step, done, total)``.
+
+    Returns
+    -------
+    ranks_LQ : ndarray of int64
+        From layer 1 to the last: the rank, from 1; of equal scores the lower id comes first.
+    means_LD : ndarray of float64
+        What the answers of each layer have in common.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.concepts.compose import composer_of
+    >>> composer = composer_of(unembed.open_head("demo"))
+    >>> asked = question_of("capital", composer.directions.sample("capital"))
+    >>> len(answer_ranks(composer.head, composer.space, *asked)[0])
+    18
+    """
+    layers = tuple(range(1, len(model_of(head).layers) + 1))
+    held_QLD = answers(head, question, _names(sample), layers=layers, progress=progress)
+    targets_QD = united(sample.targets_ND[sample.firsts_Q])
+    ranks, means = [], []
+    for place in range(len(layers)):
+        placed_QD = placed(head, space, held_QLD[:, place])
+        means.append(placed_QD.mean(axis=0))
+        ranks.append(ranks_among(united(placed_QD - means[-1]) @ targets_QD.T))
+    return np.array(ranks), np.array(means)
 
 
 def question_of(direction: str, sample: Sample) -> tuple[Question, Sample]:
@@ -204,9 +235,9 @@ def question_of(direction: str, sample: Sample) -> tuple[Question, Sample]:
     return Question(relation, examples), sample.without(chosen)
 
 
-def _firsts(sample: Sample) -> NDArray[np.intp]:
-    """Give the place of the first pair of each target, by the targets' ids."""
-    return np.unique(sample.target_ids_N, return_index=True)[1]
+def _names(sample: Sample) -> list[str]:
+    """Give the first name of each target, by the targets' ids."""
+    return [sample.used[place].base for place in sample.firsts_Q]
 
 
 def _fits(kept: Arrays, width: int) -> bool:

@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-OF_METHODS = (
-    "emoji",
-    "presence",
-    "with model",
-)  # parts that differ by method; the others are of a space
+# Parts that differ by method; the others are of a space.
+OF_METHODS = ("emoji", "presence", "with model")
 _ENOUGH = 30  # emoji that a choice of method may rest on
 _MOST = 100  # spaces times methods
 SCHEMA = 1

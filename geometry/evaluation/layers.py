@@ -8,19 +8,16 @@ import numpy as np
 
 from ...errors import UsageError
 from ...indexes.progress import Progress
-from ...indexes.rows import united
 from ..concepts.compose import composer_of
 from ..concepts.pairs import EMOJI
 from ..heads.unembedding import Unembedding
 from ..method import Method
-from ..model.asking import answers
-from ..model.placing import placed
 from ..model.words import layer_ranks
 from ..space import Space
 from ..tokens.whole_words import drawn_apart
-from .by_model import ByModel, open_by_model, question_of
+from .by_model import ByModel, answer_ranks, open_by_model, question_of
 from .groups import Group, figure_of, groups_of
-from .ranks import Ranks, ranks_among
+from .ranks import Ranks
 from .retrieval import retrieve_targets
 
 # Q names, L layers; vectors of width D.
@@ -130,12 +127,12 @@ def score_model(
     except UsageError:  # too few emoji are tokens here
         asked = None
     layers = _layers(head, composer.space, asked, progress)
+    answers_QD = None if asked is None else asked(asked.names, progress=progress)[0]
     for method in methods:
         groups: dict[str, Group] = {}
         if asked is not None:
             own = composer_of(head, space=space, pieces=method.pieces)
             _, sample = question_of(EMOJI, own.directions.sample(EMOJI))
-            answers_QD, _ = asked(asked.names, progress=progress)
             groups = groups_of(
                 retrieve_targets(own, sample, method, answers_QD=answers_QD, progress=progress)
             )
@@ -177,11 +174,7 @@ def _of_emoji(asked: ByModel | None, progress: Progress | None) -> list[Ranks | 
     """Rank the right emoji by each layer's answers alone; none without a question."""
     if asked is None:
         return []
-    layers = tuple(range(1, len(asked.reciprocal_ranks_L) + 1))
-    held_QLD = answers(asked.head, asked.question, asked.names, layers=layers, progress=progress)
-    found: list[Ranks | None] = []
-    for place in range(len(layers)):
-        placed_QD = placed(asked.head, asked.space, held_QLD[:, place])
-        answers_QD = united(placed_QD - placed_QD.mean(axis=0))
-        found.append(Ranks.of(ranks_among(answers_QD @ asked.targets_QD.T)))
-    return found
+    ranks_LQ, _ = answer_ranks(
+        asked.head, asked.space, asked.question, asked.sample, progress=progress
+    )
+    return [Ranks.of(ranks_Q) for ranks_Q in ranks_LQ]

@@ -195,7 +195,8 @@ def retrieve_targets(
     'musiknote'
     """
     # The official name comes first of an emoji's.
-    target_ids_C, firsts_Q = np.unique(sample.target_ids_N, return_index=True)
+    firsts_Q = sample.firsts_Q
+    target_ids_C = sample.target_ids_N[firsts_Q]
     named = tuple(sample.used[place] for place in firsts_Q)
     scores_QC = _scores(sample, firsts_Q, target_ids_C, composer, method, answers_QD, progress)
     return Retrieval(named, scores_QC, _twins([pair.base for pair in named]))
