@@ -24,7 +24,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 @click.group(context_settings={"help_option_names": ["--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="unembed", message="%(prog)s %(version)s")
 def unembed() -> None:
-    """Explore the geometry of a language model's last matrix; only lens runs the model.
+    """Explore the geometry of a language model's last matrix, mostly without running the model.
 
     SOURCE is a checkpoint directory with config.json, tokenizer.json and its weights in
     safetensors; a .safetensors file; or a demo: demo (Gemma 3 270M) or demo-bytes (the decoder of

@@ -110,6 +110,9 @@ def lens(
     """  # noqa: D301 - click's mark for lines that are not wrapped
     if (prompt is None) == (residuals is None):
         raise click.UsageError("give a prompt, or --residuals FILE")
+    if prompt is None and repeat:
+        raise click.UsageError("residuals cannot be repeated; give the prompt")
+    read = _unescaped(prompt or "")
     from ..geometry.lens.ask import lens as ask
     from ..geometry.lens.ask import repeats_of, residuals_of
     from ..geometry.model.language_model import Writing
@@ -130,7 +133,6 @@ def lens(
         if residuals is not None:
             held = read_residuals(residuals, width=head.rows.width, tokens=head.rows.count)
         else:
-            read = _unescaped(prompt or "")
             held = residuals_of(head, read, positions=positions or (-1,), writing=writing, **run)
         if save is not None:
             save_residuals(held, save)
@@ -143,11 +145,7 @@ def lens(
             **options,
         )
         if repeat:
-            if prompt is None:
-                raise click.UsageError("residuals cannot be repeated; give the prompt")
-            found = repeats_of(
-                found, head, _unescaped(prompt), repeat, writing=writing, progress=bars, **run
-            )
+            found = repeats_of(found, head, read, repeat, writing=writing, progress=bars, **run)
     for output in outputs:
         write_lens(found, output)
     if as_json:

@@ -116,6 +116,8 @@ def lens(
     >>> found.positions[0].layers[-1].top[0].token
     '▁France'
     """
+    if repeat and not isinstance(prompt, str):
+        raise UsageError("residuals cannot be repeated; give the prompt")
     writing, held = Writing(generate, temperature, seed), prompt
     if isinstance(held, str):
         held = residuals_of(
@@ -132,10 +134,8 @@ def lens(
             space=space,
             progress=progress,
         )
-    if not repeat:
+    if not repeat or not isinstance(prompt, str):
         return found
-    if not isinstance(prompt, str):
-        raise UsageError("residuals cannot be repeated; give the prompt")
     return repeats_of(
         found, head, prompt, repeat, writing=writing, chat=chat, start=start, progress=progress
     )
