@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from unembed import Head, open_head
 from unembed.errors import SourceError, UsageError
 from unembed.geometry.model.language_model import LanguageModel, Writing
@@ -157,3 +158,12 @@ def test_layers_that_cannot_be_found(saved_model: Callable[[str], Path]) -> None
         r"model\.layers \(2\)",
     ):
         _layers_of(directory, model)
+
+
+def test_a_model_that_is_not_all_there_is_not_run(saved_model: Callable[[str], Path]) -> None:
+    directory = saved_model("llama")
+    tensors = load_file(directory / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(SourceError, match=r"1 weights of Llama.* first is 'model.layers.1.mlp.up"):
+        LanguageModel.open(directory)

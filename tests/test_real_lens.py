@@ -4,6 +4,7 @@ import pytest
 import torch
 import transformers
 from unembed import Head, open_head
+from unembed.errors import SourceError
 from unembed.geometry.concepts.compose import composer_of
 from unembed.geometry.evaluation.by_model import open_by_model
 from unembed.geometry.lens.lens import Lens
@@ -74,3 +75,8 @@ def test_layers_say_when_the_model_knows(demo: Head) -> None:
     early_L, late_L = asked.reciprocal_ranks_L[:12], asked.reciprocal_ranks_L[12:]
     assert early_L.max() < 0.4
     assert late_L.min() > 0.6
+
+
+def test_a_decoder_without_its_layers_is_not_run() -> None:
+    with pytest.raises(SourceError, match="weights of WhisperForCausalLM are not there"):
+        open_head("demo-bytes").lens("sea")

@@ -94,7 +94,7 @@ class LanguageModel:
         MissingExtraError
             transformers is not installed.
         SourceError
-            The folder holds no such model, or its layers cannot be found.
+            The folder holds no such model, or not all of it, or its layers cannot be found.
         """
         try:
             import transformers
@@ -107,8 +107,9 @@ class LanguageModel:
         try:
             with _quiet(transformers):
                 tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), **given)
-                model = transformers.AutoModelForCausalLM.from_pretrained(
+                opened: Any = transformers.AutoModelForCausalLM.from_pretrained(
                     str(path),
+                    output_loading_info=True,
                     dtype="auto" if cuda else torch.float32,
                     use_safetensors=True,
                     **given,
@@ -117,6 +118,13 @@ class LanguageModel:
             raise SourceError(
                 f"{path}: transformers {transformers.__version__} cannot run this model: {error}"
             ) from error
+        model, loaded = opened
+        missing = sorted(loaded["missing_keys"])
+        if missing:  # transformers would draw them by chance
+            raise SourceError(
+                f"{path}: {len(missing)} weights of {type(model).__name__} are not there, the "
+                f"first is {missing[0]!r}, so it cannot be run: bring residuals in a file"
+            )
         model.eval().to("cuda" if cuda else "cpu")
         return cls(path, model, tokenizer, _layers_of(path, model))
 
