@@ -1,22 +1,26 @@
-"""The lens after the forward pass, beside a plain torch script, on the same residuals.
+"""The lens after the forward pass, beside a torch script and TransformerLens.
 
 python benchmarks/lens.py [RUNS]
 
-Both are given the residuals of all layers at eight positions, and give for each the first five
+All are given the residuals of all layers at eight positions, and give for each the first five
 tokens with their probabilities, entropy, KL from the last layer, and rank and probability of the
 tokens that were ever first there. The script does what one writes with transformers: the final
-norm, the model's own lm_head in float32, log_softmax, topk. Each runs in a process of its own, in
-turns; the answers are checked equal. Memory is how far the peak of a run stands above what the
-process held before it, the pages of the head's file apart; the script holds the head in float32
-all the time.
+norm, the model's own lm_head in float32, log_softmax, topk. Where transformer-lens is installed,
+it runs the demo model and its cache, ln_final and unembed do the same; its apply_ln would give
+every layer the last one's scale, which is no lens of that layer. Each runs in a process of its own,
+in turns; the answers are checked equal. Memory is how far the peak of a run stands above what the
+process held before it, the pages of the head's file apart; the others hold the head in float32 all
+the time.
 """
 
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 import unembed
@@ -28,6 +32,9 @@ from unembed.geometry.lens.look import look
 from unembed.geometry.model.language_model import model_of
 from unembed.geometry.model.many import after_each
 from unembed.geometry.model.residuals import Residuals
+
+if TYPE_CHECKING:
+    import torch
 
 PROMPT = "Here is a horse emoji: 🐴\nHere is a dog emoji: 🐶\nHere is a seahorse emoji:"
 POSITIONS = 8
@@ -69,7 +76,7 @@ def numbers(found: Lens) -> list[list[float]]:
     ]
 
 
-def theirs(name: str, stack_LPD: np.ndarray) -> "tuple[object, object]":
+def script(name: str, stack_LPD: np.ndarray) -> "tuple[object, object]":
     import torch
 
     head = unembed.open_head(name)
@@ -86,33 +93,67 @@ def theirs(name: str, stack_LPD: np.ndarray) -> "tuple[object, object]":
             return torch.nn.functional.layer_norm(h, h.shape[-1:], weight_D, bias_D, final.epsilon)
         return h * torch.rsqrt(h.pow(2).mean(-1, keepdim=True) + final.epsilon) * weight_D
 
+    return lambda: by_torch(norm(stack) @ W_VD.T), W_VD
+
+
+def transformer_lens(name: str, _: np.ndarray) -> "tuple[object, object]":
+    import torch
+    import transformers
+    from transformer_lens.model_bridge import TransformerBridge
+
+    head = unembed.open_head(name)
+    folder = head.path.parent
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, local_files_only=True, dtype=torch.float32
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    bridge = TransformerBridge.boot_transformers(
+        "google/gemma-3-270m",
+        hf_model=model,
+        tokenizer=tokenizer,
+        device="cpu",
+        dtype=torch.float32,
+    )
+    ids = torch.tensor([model_of(head).tokens_of(PROMPT)])
+    with torch.inference_mode():
+        _, cache = bridge.run_with_cache(ids)
+
     def answer() -> list[list[float]]:
         with torch.inference_mode():
-            logits = norm(stack) @ W_VD.T
-            chances = torch.log_softmax(logits, dim=-1)
-            top = chances.topk(TOP, dim=-1)
-            entropy = -(chances.exp() * chances).sum(-1)
-            kl = (chances[-1].exp() * (chances[-1] - chances)).sum(-1)
-            found = []
-            for place in range(stack.shape[1]):
-                first = list(dict.fromkeys(top.indices[:, place, 0].tolist()))
-                here = logits[:, place]
-                ranks = torch.stack(
-                    [1 + (here > here[:, id_, None]).sum(1) for id_ in first], dim=1
-                )
-                found += [
-                    [
-                        *top.indices[layer, place].tolist(),
-                        *top.values[layer, place].exp().tolist(),
-                        float(entropy[layer, place]),
-                        max(float(kl[layer, place]), 0.0),
-                        *ranks[layer].tolist(),
-                    ]
-                    for layer in range(len(stack))
-                ]
-            return found
+            stack = cache.accumulated_resid(layer=-1, pos_slice=slice(-POSITIONS, None))
+            return by_torch(bridge.unembed(bridge.ln_final(stack[:, 0])))
 
-    return answer, W_VD
+    return answer, bridge
+
+
+def by_torch(logits: "torch.Tensor") -> list[list[float]]:
+    """Make rows of numbers of the logits of all layers and positions."""
+    import torch
+
+    with torch.inference_mode():
+        chances = torch.log_softmax(logits, dim=-1)
+        top = chances.topk(TOP, dim=-1)
+        entropy = -(chances.exp() * chances).sum(-1)
+        kl = (chances[-1].exp() * (chances[-1] - chances)).sum(-1)
+        found = []
+        for place in range(logits.shape[1]):
+            first = list(dict.fromkeys(top.indices[:, place, 0].tolist()))
+            here = logits[:, place]
+            ranks = torch.stack([1 + (here > here[:, id_, None]).sum(1) for id_ in first], dim=1)
+            found += [
+                [
+                    *top.indices[layer, place].tolist(),
+                    *top.values[layer, place].exp().tolist(),
+                    float(entropy[layer, place]),
+                    max(float(kl[layer, place]), 0.0),
+                    *ranks[layer].tolist(),
+                ]
+                for layer in range(len(logits))
+            ]
+        return found
+
+
+CONTENDERS = {"unembed": ours, "torch script": script, "TransformerLens": transformer_lens}
 
 
 def memory(field: str) -> float:
@@ -123,7 +164,7 @@ def memory(field: str) -> float:
 
 def serve(contender: str, name: str, path: str) -> None:
     """Answer a line of stdin with seconds and peak, and with the answer in a file."""
-    answer, kept = {"ours": ours, "theirs": theirs}[contender](name, np.load(path))
+    answer, kept = CONTENDERS[contender](name, np.load(path))
     print("ready", flush=True)
     for _ in sys.stdin:
         Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
@@ -150,7 +191,7 @@ def compare(name: str, runs: int) -> None:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            for contender in ("ours", "theirs")
+            for contender in contenders_of(name)
         }
         results: dict[str, list[tuple[float, float]]] = {name: [] for name in processes}
         for process in processes.values():
@@ -164,22 +205,32 @@ def compare(name: str, runs: int) -> None:
         for process in processes.values():
             process.stdin.close()
             process.wait()
-        own, other = (np.load(f"{path}.{contender}.npy") for contender in processes)
-    same = np.array_equal(own[:, :TOP], other[:, :TOP])
-    close = np.allclose(own[:, TOP : 2 * TOP + 2], other[:, TOP : 2 * TOP + 2], 1e-3, 1e-3)
-    ranks = np.abs(own[:, 2 * TOP + 2 :] - other[:, 2 * TOP + 2 :])
+        answers = {name: np.load(f"{path}.{name}.npy") for name in processes}
     head = unembed.open_head(name)
-    size = head.rows.codes_VD.nbytes / 1e6
-    layers = len(stack_LPD)
-    ratio = median(b[0] / a[0] for a, b in zip(results["ours"], results["theirs"], strict=True))
+    size, layers = head.rows.codes_VD.nbytes / 1e6, len(stack_LPD)
     print(f"{name}: {layers} layers of {POSITIONS} positions, {runs} runs in turns")
-    for contender, label in (("ours", "unembed"), ("theirs", "torch script")):
-        seconds, memory = (median(values) for values in zip(*results[contender], strict=True))
+    own, mine = answers["unembed"], results["unembed"]
+    for contender, times in results.items():
+        seconds, memory = (median(values) for values in zip(*times, strict=True))
+        ratio = median(b[0] / a[0] for a, b in zip(mine, times, strict=True))
         print(
-            f"  {label:12} {seconds:.3f} s, {memory:,.0f} MB more ({memory / size:.2f} of the head)"
+            f"  {contender:15} {seconds:.3f} s ({ratio:.2f} of unembed's, in pairs), "
+            f"{memory:,.0f} MB more ({memory / size:.2f} of the head)"
         )
-    print(f"  ratio of the pairs {ratio:.2f}; the same five tokens: {same}, numbers: {close}")
-    print(f"  ranks that differ: {(ranks > 0).mean():.4f} of all, by {ranks.max():.0f} at most")
+        other, numbers = answers[contender], slice(TOP, 2 * TOP + 2)
+        same = np.array_equal(own[:, :TOP], other[:, :TOP])
+        close = np.allclose(own[:, numbers], other[:, numbers], 1e-3, 1e-3)
+        ranks = np.abs(own[:, 2 * TOP + 2 :] - other[:, 2 * TOP + 2 :])
+        print(
+            f"    the same five tokens: {same}, numbers: {close}, "
+            f"ranks that differ: {(ranks > 0).mean():.4f}, by {ranks.max():.0f} at most"
+        )
+
+
+def contenders_of(name: str) -> list[str]:
+    """Give who can take part: TransformerLens needs a model that it knows, and to be installed."""
+    known = name == "demo" and find_spec("transformer_lens") is not None
+    return [one for one in CONTENDERS if known or one != "TransformerLens"]
 
 
 def prompts(runs: int) -> None:
@@ -208,7 +259,7 @@ def prompts(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["ours"], ["theirs"]):
+    if sys.argv[1:2] and sys.argv[1] in CONTENDERS:
         serve(*sys.argv[1:4])
     else:
         for demo in ("demo", "demo-bytes"):

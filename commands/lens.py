@@ -71,11 +71,14 @@ from .options import console_of, opens_a_head, show
     help="Write each residual as a sum of K rows.",
 )
 @click.option(
+    "--over", metavar="REGION", help="Draw the residuals as paths over the map of this region."
+)
+@click.option(
     "--space",
     metavar="NAME",
     default="causal",
     show_default=True,
-    help="Where concepts are compared and sums are made, as of near.",
+    help="Where concepts are compared, sums are made and maps are drawn, as of near.",
 )
 @click.option("--no-norm", is_flag=True, help="Leave the final norm out.")
 @click.option(
@@ -84,7 +87,7 @@ from .options import console_of, opens_a_head, show
     "outputs",
     metavar="FILE",
     multiple=True,
-    help="Write the lens: .html, .parquet or .json. May be given again.",
+    help="Write the lens: .png, .svg, .pdf, .html, .parquet or .json.  May be given again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the lens as a JSON object.")
 def lens(

@@ -72,6 +72,24 @@ def test_output_is_golden(
     assert out == path.read_text(encoding="utf-8")
 
 
+def test_a_lens_is_golden(
+    run: Run, make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    directory = make_checkpoint("sentencepiece", dtype="F32")
+    rows_VD = open_head(directory).rows.decode(slice(None))
+    ids, steps = open_head(directory).vocabulary, np.linspace(0, 1, 4)[:, None, None]
+    end_PD = rows_VD[[ids.id_of(f" {word}") or 0 for word in ("sea", "king")]]
+    start_PD = rows_VD[[ids.id_of(f" {word}") or 0 for word in ("horse", "man")]]
+    np.save(tmp_path / "run.npy", 2 * ((1 - steps) * start_PD + steps * end_PD))
+    monkeypatch.chdir(tmp_path)
+    asked = ["--residuals", "run.npy", "--track", "sea,🐴", "--concept", "king - man"]
+    code, out, _ = run("lens", os.path.relpath(directory), *asked, "--decompose", "2")
+    assert code == 0
+    if "UNEMBED_WRITE_GOLDEN" in os.environ:
+        (GOLDEN / "lens.txt").write_text(out, encoding="utf-8")
+    assert out == (GOLDEN / "lens.txt").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "page", [[], ["near"], ["map"], ["lens"], ["direction"], ["evaluate"], ["info"], ["cache"]]
 )

@@ -40,7 +40,12 @@ def page(browser: Any, tmp_path: Path, make_checkpoint: Callable[..., Path]) -> 
         text="\u202efish",
     )
     found = head.lens(
-        residuals, normed=False, concepts=["sea", '"<i>"+king'], decompose=2, track=["sea", "king"]
+        residuals,
+        normed=False,
+        concepts=["sea", '"<i>"+king'],
+        decompose=2,
+        track=["sea", "king"],
+        over=[*range(head.rows.count)],
     )
     path = tmp_path / "lens.html"
     write_lens(found, path)
@@ -106,3 +111,32 @@ def test_lines_follow_tokens_entropy_and_cosines(page: Page) -> None:
     assert figures.nth(1).locator("polyline").count() == 2
     points = figures.nth(1).locator("polyline").first.get_attribute("points") or ""
     assert len(points.split()) == LAYERS
+
+
+def test_a_path_goes_over_the_map_from_layer_to_layer(page: Page) -> None:
+    page.tab.hover('#heat button[data-position="1"][data-layer="3"]')
+    drawing = page.tab.locator("#map")
+    assert drawing.locator("#path circle:not(.at)").count() == LAYERS
+    assert drawing.locator("#path line").count() == LAYERS
+    assert drawing.locator("text.at").text_content() == "layer 3"
+    assert "1 read" in (drawing.get_attribute("aria-label") or "")
+    ring = drawing.locator("circle.at")
+    dot = drawing.locator("#path circle:not(.at)").nth(3)
+    assert ring.get_attribute("cx") == dot.get_attribute("cx")
+    assert "Nearest on the map" in page.tab.locator("#detail").inner_text()
+    dot.dispatch_event("mouseenter")
+    page.tab.hover('#heat button[data-position="2"][data-layer="5"]')
+    assert drawing.locator("text.at").text_content() == "layer 5"
+    assert drawing.locator("script, img, b").count() == 0
+
+
+def test_a_lens_without_a_map_has_no_empty_place_for_one(
+    browser: Any, tmp_path: Path, make_checkpoint: Callable[..., Path]
+) -> None:
+    head = open_head(make_checkpoint("sentencepiece"))
+    held = Residuals(np.ones((2, 1, head.rows.width)), (0,))
+    write_lens(head.lens(held), tmp_path / "lens.html")
+    page = Page(browser, tmp_path / "lens.html", ready=READY)
+    assert not page.tab.locator("#over").is_visible()
+    assert page.faults == []
+    page.tab.close()

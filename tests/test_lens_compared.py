@@ -157,7 +157,7 @@ def test_a_lens_is_written_where_it_can_be(
 ) -> None:
     np.save(tmp_path / "run.npy", held(head).stack_LPD)
     arguments = ["lens", str(head.path.parent), "--residuals", str(tmp_path / "run.npy"), "-o"]
-    for name, said in (("a.txt", "a lens is written as .html"), ("no/a.html", "cannot be written")):
+    for name, said in (("a.txt", "a lens is written as .png"), ("no/a.html", "cannot be written")):
         with pytest.raises(SystemExit) as ended:
             main([*arguments, str(tmp_path / name)])
         assert ended.value.code == 2
@@ -167,3 +167,55 @@ def test_a_lens_is_written_where_it_can_be(
     assert ended.value.code == 0
     assert f"written: {tmp_path / 'a.html'}" in capsys.readouterr().out.replace("\n", "")
     assert (tmp_path / "a.json").exists()
+
+
+def test_residuals_go_over_a_map_as_they_meet_the_rows(head: Head) -> None:
+    residuals = held(head)
+    region = list(range(head.rows.count))
+    found = head.lens(residuals, over=region)
+    assert found.map is not None
+    assert [len(path.steps) for path in found.map.paths] == [3, 3]
+    for place, path in enumerate(found.map.paths):
+        for layer, step in enumerate(path.steps):
+            residual_D = residuals.stack_LPD[layer, place]
+            if head.final_norm is not None:
+                residual_D = head.final_norm(residual_D)
+            near = head.nearest(np.ravel(residual_D), region=region, top=1)
+            assert found.map.points.ids_N[step.near[0]] == near.neighbours[0].id
+            assert step.cosines[0] == pytest.approx(near.neighbours[0].score, abs=1e-6)
+    given = json.loads(json.dumps(found.to_dict()))
+    assert given["map"] == json.loads(json.dumps(found.map.to_dict()))
+    assert head.lens(residuals).to_dict()["map"] is None
+
+
+def test_the_table_names_what_is_nearest_on_the_map(head: Head) -> None:
+    found = head.lens(held(head), over="latin")
+    assert found.map is not None
+    console = Console(file=StringIO(), width=100)
+    console.print(lens_table(found))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert "nearest of latin in the causal space:" in text
+    nearest = found.map.points.texts[found.map.paths[1].steps[2].near[0]] or ""
+    assert nearest.strip() in text.splitlines()[-2]
+
+
+def test_a_wrong_region_is_refused_before_the_work(head: Head) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        head.lens(held(head), over="nowhere")
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_a_lens_is_a_picture_the_same_each_time(head: Head, tmp_path: Path, ending: str) -> None:
+    found = head.lens(held(head, layers=4, positions=11), track=["sea", "king"])
+    pictures = [tmp_path / f"{name}{ending}" for name in ("one", "other")]
+    for path in pictures:
+        write_lens(found, path)
+    one, other = (path.read_bytes() for path in pictures)
+    assert len(one) > 5_000
+    assert one == other
+
+
+def test_a_picture_that_cannot_be_written_is_refused(head: Head, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        write_lens(head.lens(held(head)), tmp_path / "nowhere" / "lens.png")

@@ -10,10 +10,12 @@ from ..heads.unembedding import Unembedding
 from ..model.language_model import Writing, model_of
 from ..model.repeating import repeated
 from ..model.residuals import Residuals
+from ..projection.gathering import Regions, gathered
 from ..space import DEFAULT_SPACE
 from .compared import compared
 from .lens import Lens
 from .look import look
+from .over import drawn_over
 
 
 class LensOptions(TypedDict, total=False):
@@ -31,8 +33,10 @@ class LensOptions(TypedDict, total=False):
         Expressions that each residual is compared with.
     decompose : int
         Write each residual as a sum of so many rows; 0 by default.
+    over : str, sequence of str, sequence of int or None
+        Draw the residuals as paths over the map of this region, as `project` takes it.
     space : str
-        Where both are done, as `open_space` takes it; causal by default.
+        Where all three are done, as `open_space` takes it; causal by default.
     positions : sequence of int
         Which tokens of a prompt are looked at; negative ones count from the end, and -1, the last,
         is the default. Each token that is written is looked at too.
@@ -62,6 +66,7 @@ class LensOptions(TypedDict, total=False):
     normed: bool
     concepts: Sequence[str]
     decompose: int
+    over: Regions
     space: str
     positions: Sequence[int]
     generate: int
@@ -82,6 +87,7 @@ def lens(
     normed: bool = True,
     concepts: Sequence[str] = (),
     decompose: int = 0,
+    over: Regions = None,
     space: str = DEFAULT_SPACE,
     positions: Sequence[int] = (-1,),
     generate: int = 0,
@@ -100,8 +106,8 @@ def lens(
         The model's head; the model is the one beside it.
     prompt : str or Residuals
         What the model reads, or what it held.
-    top, track, normed, concepts, decompose, space, positions, generate, temperature, seed,
-    repeat, chat, start, progress
+    top, track, normed, concepts, decompose, over, space, positions, generate, temperature, \
+seed, repeat, chat, start, progress
         As in `LensOptions`; from `positions` to `start` they are of a prompt alone.
 
     Raises
@@ -118,6 +124,8 @@ def lens(
     """
     if repeat and not isinstance(prompt, str):
         raise UsageError("residuals cannot be repeated; give the prompt")
+    if over is not None:
+        gathered(head, over)  # a wrong one is refused before the model runs
     writing, held = Writing(generate, temperature, seed), prompt
     if isinstance(held, str):
         held = residuals_of(
@@ -134,6 +142,8 @@ def lens(
             space=space,
             progress=progress,
         )
+    if over is not None:
+        found = drawn_over(found, head, held, over, space=space, progress=progress)
     if not repeat or not isinstance(prompt, str):
         return found
     return repeats_of(

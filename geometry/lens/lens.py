@@ -1,10 +1,11 @@
 """A lens: what a model would write if each of its layers were the last."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..frames import arrow_of, pandas_of
 from ..model.repeating import Written
+from ..projection.map import Map
 from ..tokens.vocabulary import display
 from .inline import inline_table
 from .sparse import Part
@@ -154,6 +155,9 @@ class Lens:
         How often the prompt was repeated.
     written : tuple of Written
         What the model wrote then, the commonest first.
+    map : Map or None
+        Of a region, with a path for each position, of a step for each layer, where that was asked
+        for.
 
     Examples
     --------
@@ -175,10 +179,12 @@ class Lens:
     chance: float | None = None
     runs: int = 0
     written: tuple[Written, ...] = ()
+    map: Map | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as the object that ``--json`` prints: followed tokens by their strings."""
-        given = {"schema": SCHEMA, **asdict(self)}
+        drawn = None if self.map is None else self.map.to_dict()
+        given = {"schema": SCHEMA, **asdict(replace(self, map=None)), "map": drawn}
         for position in given["positions"]:
             for layer in position["layers"]:
                 layer["tracked"] = {guess["token"]: guess for guess in layer["tracked"]}

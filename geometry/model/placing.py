@@ -37,10 +37,34 @@ def placed(head: Unembedding, space: Space, held_ND: NDArray[np.floating]) -> ND
     >>> placed(head, open_space(head), np.ones((1, 640))).shape
     (1, 640)
     """
+    return united(space.meet(normed(head, space, held_ND)))
+
+
+def normed(head: Unembedding, space: Space, held_ND: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Give residuals as they meet the rows of a space: through the final norm.
+
+    Parameters
+    ----------
+    head, space, held_ND
+        As in `placed`.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (N, D).
+
+    Examples
+    --------
+    >>> import unembed
+    >>> from unembed.geometry.space import open_space
+    >>> head = unembed.open_head("demo")
+    >>> normed(head, open_space(head), np.ones((1, 640))).shape
+    (1, 640)
+    """
     final = head.final_norm
     residuals_ND = held_ND.astype(np.float64)
-    if final is not None:
-        if space.folded:
-            final = replace(final, weight_D=np.ones(space.width), bias_D=None)
-        residuals_ND = final(residuals_ND)
-    return united(space.meet(residuals_ND))
+    if final is None:
+        return residuals_ND
+    if space.folded:
+        final = replace(final, weight_D=np.ones(space.width), bias_D=None)
+    return final(residuals_ND)

@@ -39,8 +39,7 @@ def inline_svg(found: "Map") -> str:
         across, up = ((np.asarray(place)[:2] - low_2) * scale + _MARGIN).tolist()
         return f"{across:.1f}", f"{height - up:.1f}"
 
-    count = len(points.ids_N)
-    places = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(int)).tolist()
+    places = some_of(len(points.ids_N))
     parts = [_token(found, place, *at(drawn_N2[place])) for place in places]
     for cluster in found.named.values():
         x, y = at(np.array(cluster.drawn))
@@ -65,6 +64,18 @@ def inline_svg(found: "Map") -> str:
         f'<text x="{_MARGIN}" y="{height + 28:.1f}" font-size="10" fill="currentColor" '
         f'opacity="0.7">{escape(_made(found, len(places)))}</text></svg>'
     )
+
+
+def some_of(count: int) -> list[int]:
+    """Choose which of so many tokens are drawn in a small place: all, or 3,000 evenly.
+
+    Examples
+    --------
+    >>> some_of(3), len(some_of(10_000))
+    ([0, 1, 2], 3000)
+    """
+    places: list[int] = np.linspace(0, count - 1, min(count, _MOST)).astype(int).tolist()
+    return places
 
 
 def _token(found: "Map", place: int, x: str, y: str) -> str:

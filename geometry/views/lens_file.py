@@ -1,13 +1,15 @@
-"""A lens as a file: a page or a table, by the file's ending."""
+"""A lens as a file: a picture, a page or a table, by the file's ending."""
 
 from pathlib import Path
 
 from ..lens.lens import Lens
 from ..storage import check_writable
+from .figure import METADATA, check_figure
 from .files import check_ending, json_line, write_by_ending, write_parquet
+from .lens_figure import lens_figure
 from .lens_page import lens_page
 
-_ENDINGS = (".html", ".parquet", ".json")
+_ENDINGS = (*METADATA, ".html", ".parquet", ".json")
 
 
 def check_lens_path(path: Path) -> None:
@@ -17,13 +19,18 @@ def check_lens_path(path: Path) -> None:
     ------
     UsageError
         The ending is unknown, or the place cannot be written to.
+    MissingExtraError
+        It is a picture, and matplotlib is not installed.
 
     Examples
     --------
     >>> check_lens_path(Path("seahorse.html"))
     """
     check_ending(path, _ENDINGS, what="lens")
-    check_writable(str(path))
+    if path.suffix in METADATA:
+        check_figure(path)
+    else:
+        check_writable(str(path))
 
 
 def write_lens(found: Lens, path: str | Path) -> None:
@@ -34,13 +41,16 @@ def write_lens(found: Lens, path: str | Path) -> None:
     found : Lens
         What is written.
     path : str or Path
-        ``.html``: a page that needs nothing else; ``.parquet``: a row for each layer, position and
+        ``.png``, ``.svg``, ``.pdf``: a picture; ``.html``: a page that needs nothing else;
+        ``.parquet``: a row for each layer, position and
         token; ``.json``: all of it.
 
     Raises
     ------
     UsageError
         The ending is unknown, or the file cannot be written.
+    MissingExtraError
+        It is a picture, and matplotlib is not installed.
 
     Examples
     --------
@@ -51,7 +61,10 @@ def write_lens(found: Lens, path: str | Path) -> None:
     '{"schema": 1'
     """
     path = Path(path)
-    check_lens_path(path)
+    check_ending(path, _ENDINGS, what="lens")
+    if path.suffix in METADATA:
+        lens_figure(found, path)
+        return
     write_by_ending(
         path,
         {

@@ -92,6 +92,7 @@ function choose(position, layer) {
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
   }
+  if (lens.map) walk(moved);
 }
 
 function listed(kind, rows) {
@@ -118,6 +119,10 @@ function detail() {
   );
   if (lens.concepts.length) box.append(made("h3", `Cosines in the ${lens.space} space`),
     listed("ul", lens.concepts.map((concept, place) => [concept, layer.cosines[place].toFixed(3)])));
+  if (lens.map) {
+    const step = lens.map.paths[chosen.position][chosen.layer];
+    box.append(made("h3", "Nearest on the map"), listed("ul", step.near.map((form, place) => [form, step.cosines[place].toFixed(3)])));
+  }
   if (layer.parts.length) box.append(made("h3", `As a sum of rows: ${layer.explained.toFixed(2)} explained, ${lens.chance.toFixed(2)} by chance`),
     listed("ul", layer.parts.map(one => [one.form, one.weight.toFixed(2)])));
 }
@@ -170,9 +175,63 @@ function charts() {
   document.getElementById("charts").replaceChildren(...found);
 }
 
+// The map: its tokens once, and over them the path of the position that is chosen.
+const MAP = 700, EDGE = 44;
+let onMap;
+
+function ground() {
+  const steps = lens.map.paths.flatMap(path => path.map(step => step.at));
+  const all = [...lens.map.places, ...steps];
+  const low = [0, 1].map(axis => Math.min(...all.map(at => at[axis])));
+  const high = [0, 1].map(axis => Math.max(...all.map(at => at[axis])));
+  const scale = (MAP - 2 * EDGE) / Math.max(high[0] - low[0], (high[1] - low[1]) / 1.5, 1e-9);
+  const height = (high[1] - low[1]) * scale + 2 * EDGE;
+  onMap = at => [(at[0] - low[0]) * scale + EDGE, height - EDGE - (at[1] - low[1]) * scale];
+  const svg = drawn("svg", { id: "map", viewBox: `0 0 ${MAP} ${height.toFixed(0)}`, role: "img" });
+  lens.map.forms.forEach((form, place) => {
+    const [x, y] = onMap(lens.map.places[place]).map(value => value.toFixed(1));
+    const token = [...form].length <= 2 ? drawn("text", { class: "token", x, y, dy: 4, "text-anchor": "middle" }, form)
+      : drawn("circle", { class: "token", cx: x, cy: y, r: 1.8 });
+    token.append(drawn("title", {}, form));
+    svg.append(token);
+  });
+  for (const cluster of lens.map.clusters) {
+    const [x, y] = onMap(cluster.at);
+    svg.append(drawn("text", { class: "cluster", x, y, "text-anchor": "middle" }, cluster.name));
+  }
+  svg.append(drawn("g", { id: "path" }));
+  const section = document.getElementById("over");
+  section.append(svg, made("p", `${lens.map.title}: ${lens.map.trust}. A path has a step for each layer, where UMAP's transform puts it; `
+    + "where its cosines with all tokens are small, the place says little.", { class: "note" }));
+  section.hidden = false;
+}
+
+function walk(moved) {
+  const path = document.getElementById("path"), steps = lens.map.paths[chosen.position].map(step => onMap(step.at));
+  if (moved) {
+    document.getElementById("map").setAttribute("aria-label", `The path of ${lens.positions[chosen.position].head} over the map of ${lens.map.title}`);
+    path.replaceChildren();
+    steps.forEach(([x, y], layer) => {
+      const shade = { opacity: (0.15 + 0.75 * layer / Math.max(steps.length - 1, 1)).toFixed(2) }; // what is late stands out
+      const [fromX, fromY] = steps[Math.max(layer - 1, 0)], dot = drawn("circle", { cx: x, cy: y, r: 3.2, ...shade });
+      path.append(drawn("line", { x1: fromX, y1: fromY, x2: x, y2: y, ...shade }));
+      dot.addEventListener("mouseenter", () => choose(chosen.position, layer));
+      path.append(dot);
+    });
+    path.append(drawn("circle", { class: "at", r: 11 }), drawn("text", { class: "at", "text-anchor": "middle" }));
+  }
+  const [x, y] = steps[chosen.layer], ring = path.querySelector("circle.at"), name = path.querySelector("text.at");
+  ring.setAttribute("cx", x);
+  ring.setAttribute("cy", y);
+  name.setAttribute("x", x);
+  name.setAttribute("y", y - 15);
+  name.textContent = `layer ${chosen.layer}`;
+}
+
 const select = document.getElementById("colour");
 measures.forEach((measure, place) => select.append(made("option", measure.name, { value: place })));
 select.addEventListener("change", paint);
 heat();
+if (lens.map) ground();
 paint();
 choose(0, lens.positions[0].layers.length - 1);

@@ -4,12 +4,15 @@ from html import escape
 from typing import Any
 
 from ..lens.lens import Guess, Layer, Lens, Position
+from ..projection.inline import some_of
+from ..projection.map import Map
 from ..tokens.vocabulary import display
 from .html import data_of, digest_of, filled, part
-from .lens_table import how_read
+from .lens_table import heading, how_read
 from .shown import shown
 
 _RUNS = 40  # texts that were written
+_NEAR = 5  # tokens of the map that are nearest to a step
 
 
 def lens_page(found: Lens) -> bytes:
@@ -81,14 +84,41 @@ def _data(found: Lens) -> dict[str, Any]:
         "space": found.space,
         "concepts": [display(concept) for concept in found.concepts],
         "chance": found.chance,
+        "map": None if found.map is None else _map(found.map),
+    }
+
+
+def _map(found: Map) -> dict[str, Any]:
+    """Give a map, and its path of each position."""
+    points = found.points
+    forms = list(map(shown, points.tokens, points.texts))
+    some = some_of(len(forms))
+    return {
+        "title": f"{display(found.title)}, {found.space} space",
+        "trust": str(found.trust or ""),
+        "forms": [forms[place] for place in some],
+        "places": points.drawn_NC[some].round(4).tolist(),
+        "clusters": [
+            {"name": display(cluster.name), "at": cluster.drawn} for cluster in found.named.values()
+        ],
+        "paths": [
+            [
+                {
+                    "at": step.drawn,
+                    "near": [forms[place] for place in step.near[:_NEAR]],
+                    "cosines": step.cosines[:_NEAR],
+                }
+                for step in path.steps
+            ]
+            for path in found.paths
+        ],
     }
 
 
 def _position(position: Position) -> dict[str, Any]:
     """Give a position."""
-    name = "?" if position.token is None else shown(position.token, position.text)
     return {
-        "head": f"{position.position} {'wrote' if position.written else 'read'} {name}",
+        "head": heading(position),
         "layers": [_layer(layer) for layer in position.layers],
     }
 

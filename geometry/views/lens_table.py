@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..lens.lens import Guess, Layer, Lens, Position
+from ..projection.map import Map
 from ..tokens.vocabulary import display
 from .shown import shown
 from .table import line_of
@@ -57,6 +58,8 @@ def lens_table(found: Lens, *, width: int = 100, tracked: bool = False) -> Group
     parts += [line_of(line) for position in drawn for line in _begun(position)]
     if found.runs:
         parts += _written(found)
+    if found.map is not None:
+        parts += _over(found.map, found.positions[-room:])
     if found.space is not None:
         parts += [part for position in drawn for part in _compared(found, position)]
     if tracked:
@@ -96,6 +99,31 @@ def how_read(found: Lens) -> str:
     return ", ".join(parts)
 
 
+def heading(position: Position, *, longest: int = 24) -> str:
+    """Name a position by its token, of which at most so many characters are written.
+
+    Examples
+    --------
+    >>> heading(Position(3, 5442, "▁sea", " sea", False, ()))
+    '3 read sea'
+    """
+    name = "?" if position.token is None else shown(position.token, position.text)
+    return (
+        f"{position.position} {'wrote' if position.written else 'read'} {shortened(name, longest)}"
+    )
+
+
+def shortened(form: str, longest: int) -> str:
+    """Cut a text that is longer, and say so by an ellipsis.
+
+    Examples
+    --------
+    >>> shortened("seahorse", 4)
+    'sea…'
+    """
+    return form if len(form) <= longest else f"{form[: longest - 1]}…"
+
+
 def _layers(positions: Sequence[Position]) -> Table:
     """Draw a row for each layer: the first token at each position, and its probability."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -107,22 +135,20 @@ def _layers(positions: Sequence[Position]) -> Table:
     return table
 
 
-def _head(position: Position) -> str:
-    """Name a position by its token."""
-    name = "?" if position.token is None else _form(position.token, position.text)
-    return f"{position.position} {'wrote' if position.written else 'read'} {name}"
-
-
 def _cell(guess: Guess) -> Text:
     """Write a token and its probability, the brighter the likelier."""
     style = next(style for least, style in _STYLES if guess.probability >= least)
     return Text(f"{_form(guess.token, guess.text)} {guess.probability:.2f}", style=style)
 
 
+def _head(position: Position) -> str:
+    """Name a position, short."""
+    return heading(position, longest=_LONGEST)
+
+
 def _form(token: str, text: str | None) -> str:
     """Give the visible form of a token, short."""
-    form = shown(token, text)
-    return form if len(form) <= _LONGEST else form[: _LONGEST - 1] + "…"
+    return shortened(shown(token, text), _LONGEST)
 
 
 def _written(found: Lens) -> list[RenderableType]:
@@ -137,6 +163,22 @@ def _written(found: Lens) -> list[RenderableType]:
         count = sum(one.count for one in rest)
         lines.append(f"  {count / found.runs:6.3f}  {count:,}  {len(rest):,} other texts")
     return [line_of(line) for line in lines]
+
+
+def _over(drawn: Map, positions: Sequence[Position]) -> list[RenderableType]:
+    """Name the token of a map that each layer is nearest to."""
+    texts, tokens = drawn.points.texts, drawn.points.tokens
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", justify="right", no_wrap=True)
+    for position in positions:
+        table.add_column(Text(_head(position)), no_wrap=True, min_width=_CELL - 3)
+    for layer, steps in enumerate(zip(*(path.steps for path in drawn.paths), strict=True)):
+        cells = [
+            f"{_form(tokens[step.near[0]], texts[step.near[0]])} {step.cosines[0]:.2f}"
+            for step in steps[-len(positions) :]
+        ]
+        table.add_row(str(layer), *map(Text, cells))
+    return [line_of(f"nearest of {display(drawn.title)} in the {drawn.space} space:"), table]
 
 
 def _compared(found: Lens, position: Position) -> list[RenderableType]:

@@ -5,24 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UsageError
-from ...indexes.store import atomic_path
 from ..projection.map import Map
 from .colours import PALETTE, Colouring, coloured, darker
-from .figure import METADATA, check_figure
 from .glyphs import Glyphs, glyphs_of
 from .map_scene import Scene, aspect_of, mark_label, scene_of
+from .pen import DPI, Pen, picture
 from .shown import emoji_in, shown
 
-_DPI = 200
 _WIDTH = 2000.0  # pixels of the whole picture
 _HEAD, _FOOT, _SIDE = 150.0, 136.0, 30.0  # pixels around the map
 _SHARP = 2  # pixels of an emoji's picture to one of the page, in SVG and PDF
 _INK, _FAINT, _MARK = "#1c1f26", "#6b7280", "#c1121f"
-_FONTS = (
-    *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Arabic"),
-    *("Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS"),
-)
 
 
 def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
@@ -52,24 +45,10 @@ def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
     >>> path.stat().st_size > 50_000
     True
     """
-    check_figure(path)
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     colouring = coloured(found, color_by)
     high = (_WIDTH - 2 * _SIDE) * aspect_of(found)
-    vector, fonts = path.suffix != ".png", _fonts()
-    with mpl.rc_context(
-        {"svg.hashsalt": "unembed", "font.family": fonts, "text.parse_math": False}
-    ):
-        figure = Figure(figsize=(_WIDTH / _DPI, (high + _HEAD + _FOOT) / _DPI), dpi=_DPI)
-        canvas = FigureCanvasAgg(figure)
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set_axis_off()
-        axes.set_xlim(-_SIDE, _WIDTH - _SIDE)
-        axes.set_ylim(-_FOOT, high + _HEAD)
-        pen = _Pen(axes, canvas, fonts)
+    height = high + _HEAD + _FOOT
+    with picture(path, width=_WIDTH, height=height, left=_SIDE, below=_FOOT) as pen:
         emoji = {one for one in map(emoji_in, found.points.texts) if one is not None}
         glyphs = glyphs_of(emoji, size=72)
         scene = scene_of(
@@ -79,73 +58,15 @@ def map_figure(found: Map, path: Path, *, color_by: str = "cluster") -> None:
             measure=pen.measure,
             pictured=lambda one: one in glyphs.images,
         )
-        _dots(axes, scene, colouring)
-        _pictures(axes, scene, glyphs, (_WIDTH - 2 * _SIDE, high), _SHARP if vector else 1)
+        sharp = 1 if path.suffix == ".png" else _SHARP
+        _dots(pen.axes, scene, colouring)
+        _pictures(pen.axes, scene, glyphs, (_WIDTH - 2 * _SIDE, high), sharp)
         _texts(pen, scene, colouring)
         _labels(pen, found, scene, colouring)
-        _breaks(axes, found, scene)
+        _breaks(pen.axes, found, scene)
         _paths(pen, found, scene)
         _marks(pen, found, scene)
         _captions(pen, found, scene, glyphs, colouring, high)
-        try:
-            with atomic_path(path) as temporary:
-                about = METADATA[path.suffix]
-                figure.savefig(temporary, format=path.suffix[1:], dpi=_DPI, metadata=about)
-        except OSError as error:
-            raise UsageError(f"{path}: the figure could not be written: {error}") from error
-
-
-class _Pen:
-    """Writes texts on the axes, and knows how large they come out."""
-
-    def __init__(self, axes: Any, canvas: Any, fonts: list[str]) -> None:
-        from matplotlib.font_manager import FontProperties, findfont, get_font
-
-        self.axes = axes
-        self._renderer = canvas.get_renderer()
-        self._plain = FontProperties(family=fonts)
-        self._fonts = [get_font(findfont(FontProperties(family=[name]))) for name in fonts]
-
-    def measure(self, text: str, height: float) -> tuple[float, float] | None:
-        """Give the size of a text in pixels; None where no font has all of it."""
-        if not text or not all(
-            any(font.get_char_index(ord(c)) for font in self._fonts) for c in text
-        ):
-            return None
-        if not any(ord(c) > 126 for c in text):  # many of them: by the first font alone
-            font = self._fonts[0]
-            font.set_size(height * 72 / _DPI, _DPI)
-            font.set_text(text, 0.0)
-            return font.get_width_height()[0] / 64, height
-        props = self._plain.copy()
-        props.set_size(height * 72 / _DPI)
-        wide, _, _ = self._renderer.get_text_width_height_descent(text, props, ismath=False)
-        return float(wide), height
-
-    def write(
-        self, text: str, at: tuple[float, float], height: float, colour: str, **options: Any
-    ) -> None:
-        """Write a text whose letters are this many pixels high, with a pale edge.
-
-        What no font has all of is written by the numbers of its characters.
-        """
-        from matplotlib.patheffects import withStroke
-
-        if text and self.measure(text, height) is None:
-            text = text.encode("ascii", errors="backslashreplace").decode()
-        given = {"ha": "center", "va": "center", "zorder": 5} | options
-        edge = [withStroke(linewidth=height / 8, foreground="white")]
-        self.axes.text(
-            *at, text, fontsize=height * 72 / _DPI, color=colour, path_effects=edge, **given
-        )
-
-
-def _fonts() -> list[str]:
-    """Give the fonts that are here, of those that are used."""
-    from matplotlib.font_manager import fontManager
-
-    here = set(fontManager.get_font_names())
-    return [name for name in _FONTS if name in here]
 
 
 def _dots(axes: Any, scene: Scene, colouring: Colouring) -> None:
@@ -153,7 +74,7 @@ def _dots(axes: Any, scene: Scene, colouring: Colouring) -> None:
     colours = np.array(colouring.colours)
     kept_N = scene.kept_N & np.array([one is not None for one in scene.emoji], dtype=bool)
     given = {"linewidths": 0, "rasterized": True}
-    disc = (scene.size * 1.12 * 72 / _DPI) ** 2
+    disc = (scene.size * 1.12 * 72 / DPI) ** 2
     at_M2, dots_M2 = scene.places_N2[kept_N], scene.own_N2[~scene.kept_N]
     axes.scatter(*at_M2.T, s=disc, c=colours[kept_N], alpha=0.2, zorder=1, **given)
     dot = 9.0 if len(dots_M2) < 5000 else 1.2 if len(dots_M2) < 50_000 else 0.35
@@ -187,7 +108,7 @@ def _pictures(
     axes.imshow(np.asarray(sheet), extent=extent, interpolation="none", aspect="auto", zorder=2)
 
 
-def _texts(pen: _Pen, scene: Scene, colouring: Colouring) -> None:
+def _texts(pen: Pen, scene: Scene, colouring: Colouring) -> None:
     """Write the tokens that are no picture."""
     for place in np.flatnonzero(scene.kept_N).tolist():
         if scene.emoji[place] is None:
@@ -197,7 +118,7 @@ def _texts(pen: _Pen, scene: Scene, colouring: Colouring) -> None:
             )
 
 
-def _labels(pen: _Pen, found: Map, scene: Scene, colouring: Colouring) -> None:
+def _labels(pen: Pen, found: Map, scene: Scene, colouring: Colouring) -> None:
     """Write the names of clusters, each in its own colour where colours tell clusters."""
     for number, at in scene.labels.items():
         if at is not None:
@@ -220,7 +141,7 @@ def _breaks(axes: Any, found: Map, scene: Scene) -> None:
             axes.plot(*np.array(stroke).T, color=_FAINT, lw=1.4, zorder=4)
 
 
-def _paths(pen: _Pen, found: Map, scene: Scene) -> None:
+def _paths(pen: Pen, found: Map, scene: Scene) -> None:
     """Draw each path as a line with numbered steps."""
     for place, path in enumerate(found.paths):
         if not path.steps:
@@ -236,7 +157,7 @@ def _paths(pen: _Pen, found: Map, scene: Scene) -> None:
         pen.write(shown(path.name, path.name), below, 0.55 * scene.size, colour, zorder=7)
 
 
-def _marks(pen: _Pen, found: Map, scene: Scene) -> None:
+def _marks(pen: Pen, found: Map, scene: Scene) -> None:
     """Draw each mark as a ring where no token is, with an arrow to the token it snaps to."""
     from matplotlib.patches import Circle
 
@@ -259,7 +180,7 @@ def _marks(pen: _Pen, found: Map, scene: Scene) -> None:
                     "color": _MARK,
                     "lw": 1.4,
                     "shrinkA": 0,
-                    "shrinkB": scene.size * 0.5 * 72 / _DPI,
+                    "shrinkB": scene.size * 0.5 * 72 / DPI,
                     "connectionstyle": "arc3,rad=0.15",
                 },
                 zorder=7,
@@ -269,7 +190,7 @@ def _marks(pen: _Pen, found: Map, scene: Scene) -> None:
 
 
 def _captions(
-    pen: _Pen, found: Map, scene: Scene, glyphs: Glyphs, colouring: Colouring, high: float
+    pen: Pen, found: Map, scene: Scene, glyphs: Glyphs, colouring: Colouring, high: float
 ) -> None:
     """Write the title, how the map was made, how far it can be believed, and what is left out."""
     made = f"{len(scene.texts):,} tokens, {found.space} space · UMAP: {found.layout}"
@@ -301,7 +222,7 @@ def _captions(
     _legend(pen, colouring, high)
 
 
-def _legend(pen: _Pen, colouring: Colouring, high: float) -> None:
+def _legend(pen: Pen, colouring: Colouring, high: float) -> None:
     """Write what the colours mean, from the right."""
     right = _WIDTH - 2 * _SIDE
     for place, (label, colour) in enumerate(colouring.legend):

@@ -84,6 +84,34 @@ def emoji_in(text: str | None) -> str | None:
     return bare if bare in _all_emoji() else None
 
 
+def runs_of(text: str) -> list[tuple[str, bool]]:
+    """Split a text into its emoji and what is between them.
+
+    Parameters
+    ----------
+    text : str
+        Any.
+
+    Returns
+    -------
+    list of (str, bool)
+        The parts in their order, and whether each is one RGI emoji; of several that begin at one
+        place, the longest.
+
+    Examples
+    --------
+    >>> runs_of("a 🐴🐶")
+    [('a ', False), ('🐴', True), ('🐶', True)]
+    """
+    parts, rest = [], 0
+    for found in _emoji_pattern().finditer(text):
+        if found.start() > rest:
+            parts.append((text[rest : found.start()], False))
+        parts.append((found[0], True))
+        rest = found.end()
+    return [*parts, (text[rest:], False)] if rest < len(text) else parts
+
+
 def _made_visible(form: str) -> str:
     """Write signs and escapes for all that is not seen."""
     body = form.strip()
@@ -117,3 +145,9 @@ def _escaped(chars: str) -> str:
 def _all_emoji() -> frozenset[str]:
     """Give every emoji in its full form."""
     return frozenset(whole_emoji())
+
+
+@cache
+def _emoji_pattern() -> re.Pattern[str]:
+    """Give what matches an emoji, the longest first."""
+    return re.compile("|".join(map(re.escape, sorted(_all_emoji(), key=len, reverse=True))))
