@@ -7,6 +7,7 @@
     │   └── ExpressionError      an expression that does not parse, or that names no token
     ├── SourceError              the source cannot be opened as a head
     │   ├── CheckpointError      its files, its tensors
+    │   ├── RemoteError          its host: what is refused, missing or broken off
     │   └── VocabularyError      its tokenizer
     ├── ConversionError          a demo model could not be made
     ├── CacheError               what is kept on disk could not be removed
@@ -24,6 +25,7 @@ __all__ = [
     "ConversionError",
     "ExpressionError",
     "MissingExtraError",
+    "RemoteError",
     "SourceError",
     "UnembedError",
     "UsageError",
@@ -112,6 +114,16 @@ class CheckpointError(SourceError):
     >>> TensorFile.open(Path("/"))
     Traceback (most recent call last):
     unembed.errors.CheckpointError: /: not a readable safetensors file: not a regular file
+    """
+
+
+class RemoteError(SourceError):
+    """What another host was asked for did not come: refused, missing, changed or broken off.
+
+    Examples
+    --------
+    >>> issubclass(RemoteError, SourceError)
+    True
     """
 
 

@@ -110,8 +110,7 @@ class _Column(click.ParamType[tuple[str, str]]):
 @composes
 def audit(
     source: str,
-    tensor: str | None,
-    tokenizer: str | None,
+    where: dict[str, Any],
     concepts: tuple[str, ...],
     output: str | None,
     html: str | None,
@@ -139,9 +138,9 @@ def audit(
 
     if options["region"] is not None and options["direction"] is None:
         options["direction"] = default_direction(options["region"], concepts)
-    spec = AuditorSpec(source, tensor, tokenizer, tuple(options.items()))
+    spec = AuditorSpec(source, **where, options=tuple(options.items()))
     written = [name for name in (output, output and f"{output}.meta.json", html) if name]
-    read = [*concepts, source, tokenizer, options["directions"], options["region"]]
+    read = [*concepts, source, where["tokenizer"], options["directions"], options["region"]]
     _keep_apart(written, [name for name in read if name])
     records = read_all(concepts, columns=dict(columns), file_format=file_format)
     report = None if html is None else ReportFile.checked(html)

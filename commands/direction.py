@@ -17,8 +17,7 @@ from .options import composes, opens_a_head, show
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a direction.")
 def direction(
     source: str,
-    tensor: str | None,
-    tokenizer: str | None,
+    where: dict[str, str | None],
     name: str,
     save: str | None,
     as_json: bool,
@@ -44,7 +43,7 @@ def direction(
     if save is not None and not is_saved(Path(save)):
         raise click.UsageError(f"{save}: a direction is saved to a file that ends in .safetensors")
     with Bars() as bars:
-        head = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars)
+        head = open_head(source, **where, progress=bars)
         names: tuple[str, ...] = (name,)
         if is_file:
             options["directions"] = name

@@ -38,8 +38,7 @@ from .options import opens_a_head, show
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a space and method.")
 def evaluate(
     source: str,
-    tensor: str | None,
-    tokenizer: str | None,
+    where: dict[str, str | None],
     spaces: str,
     methods: str,
     questions: str | None,
@@ -65,7 +64,7 @@ def evaluate(
     if figure is not None:
         check_figure(Path(figure))
     with Bars() as bars:
-        head = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars)
+        head = open_head(source, **where, progress=bars)
         found = head.evaluate(
             spaces=spaces.split(","),
             methods=methods.split(","),

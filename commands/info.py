@@ -10,14 +10,14 @@ from .options import opens_a_head, show
 @click.command()
 @opens_a_head
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info(source: str, tensor: str | None, tokenizer: str | None, as_json: bool) -> None:
+def info(source: str, where: dict[str, str | None], as_json: bool) -> None:
     """Show what was found in a source: the head, its norm, its vocabulary, what is kept of it."""
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.table import info_table
 
     with Bars() as bars:
-        found = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars).info()
+        found = open_head(source, **where, progress=bars).info()
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:

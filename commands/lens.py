@@ -92,8 +92,7 @@ from .options import console_of, opens_a_head, show
 @click.option("--json", "as_json", is_flag=True, help="Print the lens as a JSON object.")
 def lens(
     source: str,
-    tensor: str | None,
-    tokenizer: str | None,
+    where: dict[str, str | None],
     prompt: str | None,
     residuals: str | None,
     save: str | None,
@@ -132,7 +131,7 @@ def lens(
     writing = Writing(*(options.pop(name) for name in ("generate", "temperature", "seed")))
     run = {name: options.pop(name) for name in ("chat", "start")}
     with Bars() as bars:
-        head = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars)
+        head = open_head(source, **where, progress=bars)
         if residuals is not None:
             held = read_residuals(residuals, width=head.rows.width, tokens=head.rows.count)
         else:

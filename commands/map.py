@@ -81,8 +81,7 @@ from .options import composes, opens_a_head, show
 @click.option("--json", "as_json", is_flag=True, help="Print the map as a JSON object.")
 def map_(
     source: str,
-    tensor: str | None,
-    tokenizer: str | None,
+    where: dict[str, str | None],
     region: tuple[str, ...],
     marks: tuple[str, ...],
     paths: tuple[str, ...],
@@ -110,7 +109,7 @@ def map_(
     for output in outputs:
         check_map_path(Path(output))
     with Bars() as bars:
-        head = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars)
+        head = open_head(source, **where, progress=bars)
         columns = None if table is None else read_columns(Path(table), head)
         check_colour(color_by, () if columns is None else tuple(columns.values))
         found = head.map(

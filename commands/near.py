@@ -65,8 +65,7 @@ _STDIN_LIMIT = 64 << 20  # characters
 @click.option("--csv", "as_csv", is_flag=True, help="Print a CSV row a token, floats in full.")
 def near(
     source: str,
-    tensor: str | None,
-    tokenizer: str | None,
+    where: dict[str, str | None],
     expressions: tuple[str, ...],
     vector: str | None,
     as_json: bool,
@@ -93,7 +92,7 @@ def near(
     from ..indexes.vectors import read_vectors
 
     with Bars() as bars:
-        head = open_head(source, tensor=tensor, tokenizer=tokenizer, progress=bars)
+        head = open_head(source, **where, progress=bars)
         if vector is not None:
             queries += list(read_vectors(Path(vector), width=head.rows.width))
         answers = head.nearest_each(queries, progress=bars, **options)

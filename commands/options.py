@@ -1,7 +1,8 @@
 """What several commands take, and how they print."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,24 +13,34 @@ if TYPE_CHECKING:
 def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
     """Add what every command takes that opens a head.
 
+    The command gets `source`, and as `where` what else `open_head` takes.
+
     Examples
     --------
     >>> @click.command()
     ... @opens_a_head
-    ... def shout(source, tensor, tokenizer): ...
+    ... def shout(source, where): ...
     >>> [parameter.name for parameter in shout.params]
-    ['source', 'tensor', 'tokenizer']
+    ['source', 'tensor', 'tokenizer', 'revision']
     """
+
+    @wraps(command)
+    def gathered(*, tensor: str, tokenizer: str, revision: str, **options: Any) -> None:
+        command(where={"tensor": tensor, "tokenizer": tokenizer, "revision": revision}, **options)
+
     options = (
         click.argument("source"),
         click.option("--tensor", metavar="NAME", help="The matrix, where two could be the head."),
         click.option(
             "--tokenizer", metavar="FILE", help="A tokenizer.json that is not beside the weights."
         ),
+        click.option(
+            "--revision", metavar="NAME", help="The branch, tag or commit of a model of a hub."
+        ),
     )
     for option in reversed(options):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 def composes(command: Callable[..., None]) -> Callable[..., None]:

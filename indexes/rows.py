@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from .tensors import TensorFile
+from .tensors import Tensors
 
 # V rows of width D; N of them chosen.
 
@@ -111,7 +111,7 @@ class Rows:
     dtype: str
 
     @classmethod
-    def of(cls, file: TensorFile, name: str) -> "Rows":
+    def of(cls, file: Tensors, name: str) -> "Rows":
         """Take a matrix of a safetensors file, in place.
 
         Raises

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ _NUMPY_TYPES: Mapping[str, str] = {
     "I64": "<i8",
     "U8": "|u1",
 }
-_LENGTH_BYTES = 8
+LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,38 @@ class TensorEntry:
     shape: tuple[int, ...]
     begin: int
     end: int
+
+
+class Tensors(Protocol):
+    """The tensors of a safetensors file, wherever it lies.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from safetensors.numpy import save_file
+    >>> path = Path(tempfile.mkdtemp()) / "two.safetensors"
+    >>> save_file({"a": np.arange(3, dtype=np.float32)}, path)
+    >>> file: Tensors = TensorFile.open(path)
+    >>> file.path_of("a") == path
+    True
+    """
+
+    @property
+    def path(self) -> Path:
+        """Name the file."""
+
+    @property
+    def entries(self) -> Mapping[str, TensorEntry]:
+        """Give every tensor by its name."""
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Give one tensor."""
+
+    def rows(self, name: str, start: int, stop: int) -> bytes:
+        """Give the bytes of some rows of a matrix."""
+
+    def path_of(self, name: str) -> Path:
+        """Give the local file that holds a tensor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,23 +126,8 @@ class TensorFile:
                 mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
-        start = _LENGTH_BYTES + int.from_bytes(mapping[:_LENGTH_BYTES], "little")
-        try:
-            header: dict[str, Any] = json.loads(mapping[_LENGTH_BYTES:start])
-            metadata = header.pop("__metadata__", None) or {}  # the library takes null
-            entries = {
-                name: TensorEntry(
-                    dtype=value["dtype"],
-                    shape=tuple(value["shape"]),
-                    begin=start + value["data_offsets"][0],
-                    end=start + value["data_offsets"][1],
-                )
-                for name, value in header.items()
-            }
-        except (TypeError, KeyError) as error:  # the library takes a list for an object
-            raise CheckpointError(
-                f"{path}: not a readable safetensors file: an entry of its header is no object"
-            ) from error
+        start = LENGTH_BYTES + int.from_bytes(mapping[:LENGTH_BYTES], "little")
+        entries, metadata = entries_of(mapping[LENGTH_BYTES:start], start, str(path))
         return cls(path, entries, metadata, mapping)
 
     def array(self, name: str) -> NDArray[Any]:
@@ -149,6 +166,72 @@ class TensorFile:
             raise CheckpointError(
                 f"{self.path}: tensor {name!r} has shape {entry.shape}: {error}"
             ) from error
+
+    def path_of(self, name: str) -> Path:  # noqa: ARG002 - one file holds all; see RemoteTensors
+        """Give the file that holds a tensor."""
+        return self.path
+
+    def rows(self, name: str, start: int, stop: int) -> bytes:
+        """Give the bytes of some rows of a matrix."""
+        return self.array(name)[start:stop].tobytes()
+
+
+def entries_of(
+    header: bytes, start: int, source: str
+) -> tuple[dict[str, TensorEntry], dict[str, str]]:
+    """Read the header of a safetensors file.
+
+    Parameters
+    ----------
+    header : bytes
+        Its JSON.
+    start : int
+        Where in the file the tensors begin.
+    source : str
+        The file, for messages.
+
+    Returns
+    -------
+    entries : dict of str to TensorEntry
+        In the header's order.
+    metadata : dict of str to str
+
+    Raises
+    ------
+    CheckpointError
+        It is not of the form that a header has.
+
+    Examples
+    --------
+    >>> header = b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
+    >>> entries_of(header, 80, "a.safetensors")[0]["a"]
+    TensorEntry(dtype='F32', shape=(2,), begin=80, end=88)
+    """
+    try:
+        read: dict[str, Any] = json.loads(header)
+        about = read.pop("__metadata__", None)
+        metadata: dict[str, str] = {} if about is None else dict(about)
+        entries = {
+            name: TensorEntry(
+                dtype=value["dtype"],
+                shape=tuple(value["shape"]),
+                begin=start + value["data_offsets"][0],
+                end=start + value["data_offsets"][1],
+            )
+            for name, value in read.items()
+        }
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise CheckpointError(
+            f"{source}: not a readable safetensors file: an entry of its header is no object"
+        ) from error
+    for name, entry in entries.items():
+        numbers = (*entry.shape, entry.begin, entry.end)
+        sound = [type(number) is int and 0 <= number < 1 << 64 for number in numbers]
+        if type(entry.dtype) is not str or not all(sound):
+            raise CheckpointError(
+                f"{source}: not a readable safetensors file: tensor {name!r} is {entry!r}"
+            )
+    return entries, metadata
 
 
 def is_file(path: Path) -> bool:

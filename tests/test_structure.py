@@ -16,6 +16,7 @@ LEVELS = [
     ("errors",),
     ("geometry.storage",),
     ("indexes",),
+    ("geometry.remote",),
     ("geometry.demos", "geometry.tokens"),
     ("geometry.heads",),
     ("geometry.space", "geometry.region"),

@@ -24,6 +24,7 @@ from ..heads.unembedding import Unembedding
 from ..hubness import has_words, hubness, unit_rows
 from ..method import Method
 from ..region import Region, find_region
+from ..remote.address import address_of
 from ..sampler import check_products
 from .auditor import Auditor
 from .forms import Forms, written_for
@@ -311,7 +312,7 @@ class AuditorSpec:
 
     Attributes
     ----------
-    source, tensor, tokenizer
+    source, tensor, tokenizer, revision
         As `open_head` takes them.
     options : tuple of (str, value)
         As `open_auditor` takes them.
@@ -327,6 +328,7 @@ class AuditorSpec:
     source: str
     tensor: str | None = None
     tokenizer: str | None = None
+    revision: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
     directory: str = ""
 
@@ -343,11 +345,12 @@ class AuditorSpec:
         options = dict(self.options)
         if isinstance(options.get("directions"), str | Path):
             options["directions"] = self._path(options["directions"])
-        is_demo = self.source in DEMOS
+        remote = address_of(self.source, self.revision, directory=self.directory)
         head = Unembedding.open(
-            self.source if is_demo else self._path(self.source),
+            self.source if self.source in DEMOS or remote else self._path(self.source),
             tensor=self.tensor,
             tokenizer=None if self.tokenizer is None else self._path(self.tokenizer),
+            revision=self.revision,
             progress=progress,
         )
         # What lies elsewhere is called what the user called it.

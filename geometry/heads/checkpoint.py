@@ -1,6 +1,6 @@
 """The files of a checkpoint: a configuration, and tensors in one file or several."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ...errors import CheckpointError
 from ...indexes.jsonfile import read_json
 from ...indexes.rows import ROW_TYPES, Rows
-from ...indexes.tensors import TensorEntry, TensorFile
+from ...indexes.tensors import TensorEntry, TensorFile, Tensors
+from ..remote.mirror import Mirror
+from ..remote.transport import NotThere
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
@@ -55,7 +57,8 @@ class Checkpoint:
     config_path: Path
     files: Mapping[str, Path]
     elsewhere: frozenset[str] = frozenset()
-    _opened: dict[Path, TensorFile] = field(default_factory=dict)
+    _opened: dict[Path, Tensors] = field(default_factory=dict)
+    _open: Callable[[Path], Tensors] = TensorFile.open
 
     @classmethod
     def open(cls, source: Path) -> "Checkpoint":
@@ -87,13 +90,54 @@ class Checkpoint:
             raise CheckpointError(f"{source}: not readable: {error}") from error
 
     @classmethod
+    def remote(cls, mirror: Mirror, file: str | None) -> "Checkpoint":
+        """Open a checkpoint of another host; of its tensors only the names are read.
+
+        Parameters
+        ----------
+        mirror : Mirror
+            What gives its files.
+        file : str, optional
+            The one file of tensors to take.
+
+        Raises
+        ------
+        RemoteError
+            A file cannot be read.
+        CheckpointError
+            A file is damaged, or there is none of tensors.
+        """
+        if file is None:
+            found: Path | None = mirror.needed(CONFIG, limit=_CONFIG_LIMIT, instead="a file's name")
+        else:
+            found = mirror.small(CONFIG, limit=_CONFIG_LIMIT)
+        config = {} if found is None else _config(found)
+        config_path = found or mirror.directory / CONFIG
+        path = mirror.directory / (file or WEIGHTS)
+        try:
+            tensors = mirror.open_tensors(path)
+        except NotThere:
+            index = None if file else mirror.small(INDEX, limit=_INDEX_LIMIT)
+            if index is None:
+                raise
+            shards = {name: mirror.directory / shard for name, shard in _weight_map(index).items()}
+            return cls(index, config, config_path, shards, _open=mirror.open_tensors)
+        index = mirror.small(INDEX, limit=_INDEX_LIMIT) if file else None
+        elsewhere = frozenset() if index is None else _elsewhere(path, index)
+        names = dict.fromkeys(tensors.entries, path)
+        return cls(
+            path, config, config_path, names, elsewhere, {path: tensors}, mirror.open_tensors
+        )
+
+    @classmethod
     def _of_file(cls, path: Path, *, required: bool) -> "Checkpoint":
         """Open one file; its configuration may be missing unless it is required."""
         config_path = path.parent / CONFIG
         config = _config(config_path) if required or config_path.exists() else {}
         file = TensorFile.open(path)
         files = dict.fromkeys(file.entries, path)
-        elsewhere = frozenset() if required else _elsewhere(path)
+        index = path.parent / INDEX
+        elsewhere = frozenset() if required or not index.exists() else _elsewhere(path, index)
         return cls(path, config, config_path, files, elsewhere, {path: file})
 
     @classmethod
@@ -104,7 +148,7 @@ class Checkpoint:
         files = {name: path.parent / shard for name, shard in _weight_map(path).items()}
         return cls(path, config, config_path, files)
 
-    def file(self, name: str) -> TensorFile:
+    def file(self, name: str) -> Tensors:
         """Open the file that holds a tensor.
 
         Raises
@@ -114,7 +158,7 @@ class Checkpoint:
         """
         path = self.files[name]
         if path not in self._opened:
-            self._opened[path] = TensorFile.open(path)
+            self._opened[path] = self._open(path)
         if name not in self._opened[path].entries:
             raise CheckpointError(f"{path}: no tensor {name!r}, which {self.path.name} says it has")
         return self._opened[path]
@@ -168,10 +212,9 @@ def _weight_map(path: Path) -> dict[str, str]:
     return shards
 
 
-def _elsewhere(path: Path) -> frozenset[str]:
-    """Give the tensors that the other shards hold, where the index beside a file lists it."""
-    index = path.parent / INDEX
-    shards = _weight_map(index) if index.exists() else {}
+def _elsewhere(path: Path, index: Path) -> frozenset[str]:
+    """Give the tensors that the other shards hold, where the index lists the file."""
+    shards = _weight_map(index)
     if path.name not in shards.values():
         return frozenset()
     return frozenset(name for name, shard in shards.items() if shard != path.name)

@@ -20,7 +20,7 @@ _log = logging.getLogger("unembed")
 
 # V rows of width D.
 
-_COMPARED = 64  # rows
+_COMPARED, _PLACES = 16, 4  # rows, and where so many of them are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class HeadTensor:
     architecture: Architecture
 
 
-def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
+def find_head(source: Path | Checkpoint, *, tensor: str | None = None) -> HeadTensor:
     """Find the head of a checkpoint, by its configuration and by names and shapes.
 
     A head of its own is taken where there is one, be the model tied or not: transformers does not
@@ -73,9 +73,9 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
 
     Parameters
     ----------
-    source : Path
-        A checkpoint directory or a safetensors file. Of a shard of a larger checkpoint, only a
-        tensor that is named is taken: the head may be in another.
+    source : Path or Checkpoint
+        A checkpoint directory or a safetensors file, or one that is open. Of a shard of a larger
+        checkpoint, only a tensor that is named is taken: the head may be in another.
     tensor : str, optional
         The matrix to take, whatever its name.
 
@@ -95,7 +95,7 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
     >>> head.name, head.tied, head.final_norm.kind
     ('model.decoder.embed_tokens.weight', True, 'layer')
     """
-    checkpoint = Checkpoint.open(source)
+    checkpoint = source if isinstance(source, Checkpoint) else Checkpoint.open(source)
     architecture = Architecture.of(checkpoint.config, checkpoint.config_path)
     if tensor is None:
         name, tied = _find(checkpoint, architecture)
@@ -107,7 +107,7 @@ def find_head(source: Path, *, tensor: str | None = None) -> HeadTensor:
     if tensor is not None and norm and checkpoint.entry(norm).shape != (rows.width,):
         norm = None  # it stands before another matrix
     return HeadTensor(
-        path=checkpoint.files[name],
+        path=checkpoint.file(name).path_of(name),
         name=name,
         tied=tied,
         rows=rows,
@@ -229,9 +229,13 @@ def _are_equal(checkpoint: Checkpoint, own: str, other: str) -> bool:
     entries = [checkpoint.entry(name) for name in (own, other)]
     if entries[0].dtype != entries[1].dtype or entries[0].shape != entries[1].shape:
         return False
-    ids = np.linspace(0, entries[0].shape[0] - 1, _COMPARED, dtype=np.int64)
-    codes = [Rows.of(checkpoint.file(name), name).codes_VD[ids] for name in (own, other)]
-    return codes[0].tobytes() == codes[1].tobytes()
+    count = entries[0].shape[0]
+    starts = np.linspace(0, max(count - _COMPARED, 0), _PLACES, dtype=np.int64).tolist()
+    return all(
+        checkpoint.file(own).rows(own, start, min(start + _COMPARED, count))
+        == checkpoint.file(other).rows(other, start, min(start + _COMPARED, count))
+        for start in dict.fromkeys(starts)
+    )
 
 
 def _is_tied_by_name(checkpoint: Checkpoint, architecture: Architecture, tensor: str) -> bool:

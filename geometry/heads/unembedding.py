@@ -17,7 +17,11 @@ from ...indexes.store import Arrays, Store, cache_directory, fits, store_of
 from ...indexes.tensors import fingerprint
 from ...indexes.vectors import as_vectors
 from ..demos.demo import DEMOS, demo_directory
+from ..remote.address import address_of
+from ..remote.mirror import mirror_of
+from ..tokens.tokenizer import TOKENIZER_LIMIT
 from ..tokens.vocabulary import TOKENIZER, Vocabulary
+from .checkpoint import Checkpoint
 from .final_norm import FinalNorm
 from .head_tensors import find_head
 
@@ -124,18 +128,30 @@ class Unembedding:
         >>> Unembedding.open("demo-bytes")
         Unembedding('demo-bytes', model.decoder.embed_tokens.weight, 51,865 x 512 F16, tied)
         """
-        if revision is not None:
+        cache, mirror = cache_directory(), None
+        is_demo = isinstance(source, str) and source in DEMOS
+        address = address_of(source, revision) if isinstance(source, str) and not is_demo else None
+        if address is not None:
+            mirror = mirror_of(address, progress=progress)
+            found = find_head(Checkpoint.remote(mirror, address.file), tensor=tensor)
+        elif revision is not None:
             raise UsageError(
                 f"revision {revision!r}: revisions are of a model hub; {str(source)!r} is a local "
                 "source and has none"
             )
-        cache = cache_directory()
-        is_demo = isinstance(source, str) and source in DEMOS
-        place = demo_directory(str(source), cache, progress=progress) if is_demo else Path(source)
-        found = find_head(place, tensor=tensor)
+        else:
+            place = (
+                demo_directory(str(source), cache, progress=progress) if is_demo else Path(source)
+            )
+            found = find_head(place, tensor=tensor)
         key = repr((fingerprint(found.path), found.name))
         store = store_of(key, label=str(source))
-        beside = Path(tokenizer) if tokenizer is not None else found.path.parent / TOKENIZER
+        if tokenizer is not None:
+            beside = Path(tokenizer)
+        elif mirror is not None:
+            beside = mirror.needed(TOKENIZER, limit=TOKENIZER_LIMIT, instead="--tokenizer FILE")
+        else:
+            beside = found.path.parent / TOKENIZER
         return cls(
             source=str(source),
             path=found.path,

@@ -17,7 +17,7 @@ from .spelling import Spelling
 
 # V tokens.
 
-_TOKENIZER_LIMIT = 512 << 20
+TOKENIZER_LIMIT = 512 << 20
 _PADDING = KINDS.index("padding")
 _TABLE_TYPES = {
     "strings": ("|u1", 1),
@@ -84,7 +84,7 @@ def read_tokenizer(path: Path) -> dict[str, Any]:
     ['byte_fallback', 'continuing_subword_prefix']
     """
     try:
-        return read_json(path, limit=_TOKENIZER_LIMIT)
+        return read_json(path, limit=TOKENIZER_LIMIT)
     except CheckpointError as error:
         raise VocabularyError(str(error)) from error
 
