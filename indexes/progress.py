@@ -5,6 +5,9 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]
 """Is told ``(step, done, total)``."""
 
+FETCHING = "fetching"
+"""Steps that begin so are counted in bytes."""
+
 Done = Callable[[int, int], None]
 """Is told ``(done, total)`` of one step."""
 

@@ -121,7 +121,14 @@ def test_options_are_the_keywords_of_nearest() -> None:
 def test_the_command_lines_defaults_are_the_librarys() -> None:
     """Each option is a keyword of the same name, and each keyword but progress an option."""
     keywords = keywords_of(nearest)
-    own = {"tensor", "tokenizer", "vector", "as_json", "as_csv"}  # of the source and the output
+    own = {
+        "tensor",
+        "tokenizer",
+        "revision",
+        "vector",
+        "as_json",
+        "as_csv",
+    }  # of the source and the output
     given = cli.near.make_context("near", ["demo", "sea"]).params
     names = {option.name for option in cli.near.params if isinstance(option, click.Option)} - own
     assert names == set(keywords) - {"progress"}

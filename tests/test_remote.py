@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,10 +15,11 @@ import pytest
 import torch
 from huggingface_hub import constants
 from unembed import open_head
+from unembed.cli import main
 from unembed.errors import CheckpointError, RemoteError, SourceError, UsageError
 from unembed.geometry.remote import parts, transport
 from unembed.geometry.remote.address import Address, address_of
-from unembed.geometry.remote.tensors import FETCHING
+from unembed.indexes.progress import FETCHING
 from unembed.indexes.store import cache_directory
 
 from .served import (
@@ -480,3 +482,62 @@ def test_the_command_line_reads_a_hub(hub: World, tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
     assert "no such revision" in ran.stderr
     assert TOKEN not in ran.stderr
+
+
+def test_a_model_whose_head_alone_is_here_is_not_run(hub: World) -> None:
+    with pytest.raises(SourceError, match="only its head is here"):
+        open_head("org/model").lens("king")
+
+
+def test_the_cache_lists_what_was_fetched(hub: World, capsys: pytest.CaptureFixture[str]) -> None:
+    def cached(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["cache", *arguments])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    open_head(f"{hub.large}/model.safetensors?sign=yes", tokenizer=_tokenizer(hub))
+    open_head("org/model")
+    listed = [json.loads(line) for line in cached("--json").splitlines()]
+    sources = {(one["source"], one["name"]) for one in listed}
+    assert (f"{hub.large}/model.safetensors", "lm_head.weight") in sources
+    assert (f"{hub.hub}/org/model/resolve/{COMMIT}/model.safetensors", "lm_head.weight") in sources
+    assert {"config.json", "tokenizer.json"} <= {name for _, name in sources}
+    assert "sign=yes" not in cached()
+    cached("--clear")
+    assert not list((cache_directory() / "remote").rglob("*"))
+    assert cached("--json") == ""
+    open_head("org/model")
+
+
+def test_another_host_cannot_put_its_rows_in_the_place_of_the_hubs(
+    hub: World, files: Path, tmp_path: Path
+) -> None:
+    """Its file has the same name, size, header and ETag, and other rows."""
+    evil = tmp_path / "evil"
+    shutil.copytree(files, evil)
+    true = (files / "model.safetensors").read_bytes()
+    (evil / "model.safetensors").write_bytes(true[:-2000] + bytes(2000))
+    times = (files / "model.safetensors").stat()
+    os.utime(evil / "model.safetensors", ns=(times.st_atime_ns, times.st_mtime_ns))
+    with served(evil) as world:
+        url = f"{world.large}/model.safetensors?sign=yes"
+        poisoned = open_head(url, tokenizer=_tokenizer(hub)).rows.codes_VD.tobytes()
+    here = open_head(files).rows.codes_VD.tobytes()
+    assert poisoned != here
+    assert open_head("org/model").rows.codes_VD.tobytes() == here
+
+
+def _tokenizer(hub: World) -> Path:
+    return hub.files / "tokenizer.json"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n{}", b'{"size": 9, "etag": null}\n{}', b"\xff\n"])
+def test_a_kept_header_that_is_damaged_is_read_again(
+    hub: World, files: Path, damage: bytes
+) -> None:
+    here = open_head(files).rows.codes_VD.tobytes()
+    open_head("org/model")
+    (header,) = cache_directory().rglob("*.header")
+    header.write_bytes(damage)
+    assert open_head("org/model").rows.codes_VD.tobytes() == here

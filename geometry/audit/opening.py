@@ -354,7 +354,9 @@ class AuditorSpec:
             progress=progress,
         )
         # What lies elsewhere is called what the user called it.
-        head, region = replace(head, source=self.source), options.get("region")
+        region = options.get("region")
+        if remote is None:
+            head = replace(head, source=self.source)
         if self.directory and isinstance(region, str) and is_file(self._path(region)):
             found = find_region(head, str(self._path(region)))
             options["region"] = replace(found, name=region)

@@ -12,8 +12,8 @@ from ...errors import CheckpointError
 from ...indexes.jsonfile import read_json
 from ...indexes.rows import ROW_TYPES, Rows
 from ...indexes.tensors import TensorEntry, TensorFile, Tensors
+from ..remote.answers import NotThere
 from ..remote.mirror import Mirror
-from ..remote.transport import NotThere
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"

@@ -21,7 +21,7 @@ from ..remote.address import address_of
 from ..remote.mirror import mirror_of
 from ..tokens.tokenizer import TOKENIZER_LIMIT
 from ..tokens.vocabulary import TOKENIZER, Vocabulary
-from .checkpoint import Checkpoint
+from .checkpoint import CONFIG, Checkpoint
 from .final_norm import FinalNorm
 from .head_tensors import find_head
 
@@ -63,6 +63,8 @@ class Unembedding:
         Where what is derived from this head is kept.
     key : str
         The file's fingerprint and the tensor's name: the key of all that is derived from the rows.
+    folder : Path or None
+        Of the whole checkpoint, with its configuration; None where only the head is here.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class Unembedding:
     vocabulary: Vocabulary
     store: Store
     key: str
+    folder: Path | None
 
     @classmethod
     def open(
@@ -145,7 +148,9 @@ class Unembedding:
             )
             found = find_head(place, tensor=tensor)
         key = repr((fingerprint(found.path), found.name))
-        store = store_of(key, label=str(source))
+        # What an address asks of its host may be a secret.
+        named = str(source).partition("?")[0] if mirror is not None else str(source)
+        store = store_of(key, label=named)
         if tokenizer is not None:
             beside = Path(tokenizer)
         elif mirror is not None:
@@ -153,7 +158,7 @@ class Unembedding:
         else:
             beside = found.path.parent / TOKENIZER
         return cls(
-            source=str(source),
+            source=named,
             path=found.path,
             tensor=found.name,
             tied=found.tied,
@@ -166,6 +171,7 @@ class Unembedding:
             vocabulary=Vocabulary.open(beside, rows=found.rows.count, store=store),
             store=store,
             key=key,
+            folder=found.path.parent if (found.path.parent / CONFIG).is_file() else None,
         )
 
     @cached_property

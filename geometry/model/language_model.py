@@ -298,6 +298,8 @@ def model_of(head: Unembedding) -> LanguageModel:
 
     Raises
     ------
+    SourceError
+        Only the head is here.
     MissingExtraError, SourceError
         As `LanguageModel.open`.
 
@@ -307,7 +309,13 @@ def model_of(head: Unembedding) -> LanguageModel:
     >>> len(model_of(unembed.open_head("demo")).layers)
     18
     """
-    return _loaded(head.path.parent, head.key)
+    if head.folder is None:
+        raise SourceError(
+            f"{head.source}: only its head is here, and no model to run: open the folder of all of "
+            "it (hf download puts one into the hub's cache, where it is found), or bring residuals "
+            "in a file"
+        )
+    return _loaded(head.folder, head.key)
 
 
 @lru_cache(maxsize=1)

@@ -15,8 +15,9 @@ from ...indexes.progress import Progress
 from ...indexes.store import atomic_path, cache_directory
 from ...indexes.tensors import TensorFile, Tensors
 from .address import Address
+from .answers import About, NotThere, Refused, Unreachable
 from .tensors import RemoteTensors
-from .transport import About, NotThere, Refused, Transport, Unreachable, allowed
+from .transport import Transport, allowed
 
 _log = logging.getLogger("unembed")
 
@@ -227,7 +228,7 @@ def _read_header(path: Path) -> tuple[bytes, About] | None:
         return None
     if type(size) is not int or not isinstance(etag, str | None):
         return None
-    return header, About(size, etag, None, None)
+    return header, About(size, etag, None)
 
 
 def mirror_of(address: Address, *, progress: Progress | None = None) -> Mirror:

@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from ...indexes.progress import Done
-from .transport import About, Transport
+from .answers import About
+from .transport import Transport
 
 _PART = 8 << 20  # bytes
 _CONNECTIONS = 8
@@ -57,7 +59,7 @@ def fetch(
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "nothing")
     >>> path.touch()
-    >>> fetch(Transport(""), "", About(0, None, None, None), 0, 0, path, 0, done=print)
+    >>> fetch(Transport(""), "", About(0, None, None), 0, 0, path, 0, done=print)
     """
     starts = range(start, stop, _PART)
     noted = file.with_name(f"{file.name}.noted")
@@ -66,20 +68,28 @@ def fetch(
     came = int(sizes[there].sum())
     missing = [part for part in range(len(starts)) if not there[part]]
 
-    with file.open("r+b") as local, noted.open("r+b") as notes:
+    counting = Lock()
 
-        def write(at: int, data: bytes) -> None:
-            nonlocal came
-            _write_at(local.fileno(), data, offset + at - start)
-            came += len(data)
-            done(came, stop - start)
+    def one(part: int) -> None:
+        at = starts[part]
+        with file.open("r+b") as local:
 
-        def one(part: int) -> None:
-            at = starts[part]
+            def write(at: int, data: bytes) -> None:
+                nonlocal came
+                local.seek(offset + at - start)
+                local.write(data)
+                with counting:
+                    came += len(data)
+                    done(came, stop - start)
+
             transport.part(url, at, at + int(sizes[part]), write, known)
-            _write_at(notes.fileno(), b"\1", part)
+            local.flush()
+            os.fsync(local.fileno())  # before it is noted, or a crash would leave a hole for data
+        with noted.open("r+b") as notes:
+            notes.seek(part)
+            notes.write(b"\1")
 
-        _in_parallel(transport, one, missing)
+    _in_parallel(transport, one, missing)
     noted.unlink()
 
 
@@ -102,18 +112,7 @@ def _in_parallel(transport: Transport, one: Callable[[int], None], parts: list[i
 
 def _there(noted: Path, count: int) -> list[bool]:
     """Give which parts are there; start the notes anew where they are not of so many parts."""
-    try:
-        notes = noted.read_bytes() if noted.stat().st_size == count else b""
-    except FileNotFoundError:
-        notes = b""
-    if len(notes) != count:
-        noted.write_bytes(b"\0" * count)
-        return [False] * count
-    return [note == 1 for note in notes]
-
-
-def _write_at(descriptor: int, data: bytes, at: int) -> None:
-    """Write all of some bytes at a place."""
-    while data:
-        written = os.pwrite(descriptor, data, at)
-        data, at = data[written:], at + written
+    if noted.is_file() and noted.stat().st_size == count:
+        return [note == 1 for note in noted.read_bytes()]
+    noted.write_bytes(b"\0" * count)
+    return [False] * count

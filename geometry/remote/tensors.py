@@ -13,12 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import CheckpointError, RemoteError
-from ...indexes.progress import Progress, step_of
+from ...indexes.progress import FETCHING, Progress, step_of
 from ...indexes.tensors import LENGTH_BYTES, TensorEntry, TensorFile, entries_of
+from .answers import About, origin_of
 from .parts import fetch
-from .transport import About, Transport, allowed
+from .transport import Transport, allowed
 
-FETCHING = "fetching"
 _FIRST = 1 << 14  # bytes that are read of a file at first: most headers are not longer
 _LARGEST_HEADER = 100_000_000  # as the safetensors library has it
 _BITS: Mapping[str, int] = {
@@ -56,7 +56,7 @@ class RemoteTensors:
     Examples
     --------
     >>> import tempfile
-    >>> about, kept = About(8, None, None, None), Path(tempfile.mkdtemp())
+    >>> about, kept = About(8, None, None), Path(tempfile.mkdtemp())
     >>> file = RemoteTensors(Path("a"), {}, {}, "", about, kept, b"", None)
     >>> file.array("wte")
     Traceback (most recent call last):
@@ -147,8 +147,9 @@ class RemoteTensors:
 
     @property
     def key(self) -> str:
-        """Tell the file's content from any other's."""
-        identity = (self.about.etag or self.url, self.about.size, self.header)
+        """Tell the file's content from any other's; a host has a say on its own files alone."""
+        host = origin_of(self.url)
+        identity = (host, self.about.etag or self.url, self.about.size, self.header)
         return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 
     def path_of(self, name: str) -> Path:
@@ -182,7 +183,7 @@ class RemoteTensors:
 
     def _fetch(self, entry: TensorEntry, name: str, path: Path) -> None:
         """Make a file of one tensor; what there is of it from an earlier time is used."""
-        header = _header(name, entry)
+        header = _header(name, entry, self.url)
         unfinished = path.with_suffix(".part")
         size = len(header) + entry.end - entry.begin
         if not unfinished.exists() or unfinished.stat().st_size != size:
@@ -219,11 +220,12 @@ class RemoteTensors:
         )
 
 
-def _header(name: str, entry: TensorEntry) -> bytes:
+def _header(name: str, entry: TensorEntry, url: str) -> bytes:
     """Write the header of a file of one tensor; what follows it lies at a multiple of 64."""
-    about = {"dtype": entry.dtype, "shape": entry.shape}
-    about["data_offsets"] = (0, entry.end - entry.begin)
-    header = json.dumps({name: about}).encode()
+    offsets = (0, entry.end - entry.begin)
+    about = {"dtype": entry.dtype, "shape": entry.shape, "data_offsets": offsets}
+    source = url.partition("?")[0]  # what is asked of a host may be a secret
+    header = json.dumps({"__metadata__": {"source": source}, name: about}).encode()
     header += b" " * (-(LENGTH_BYTES + len(header)) % 64)
     return struct.pack("<Q", len(header)) + header
 

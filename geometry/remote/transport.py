@@ -5,11 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 from ...errors import RemoteError
+from .answers import (
+    About,
+    Break,
+    Unreachable,
+    about_of,
+    checked_range,
+    judge,
+    origin_of,
+    sent_on,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -25,75 +33,9 @@ _FIRST_WAIT = 0.5  # seconds; doubled each time
 _LONGEST_WAIT = 120.0
 _PATIENCE = 30.0  # seconds, from which on an answer must come faster than this:
 _SLOWEST = 1 << 10  # bytes a second
-_AGAIN = {408, 429, 500, 502, 503, 504}
 
 
-@dataclass(frozen=True)
-class About:
-    """What a host says of a file.
-
-    Attributes
-    ----------
-    size : int or None
-        Of the whole file, in bytes.
-    etag : str or None
-        Tells its content from any other.
-    served : str or None
-        The ETag of the host that the bytes come from, where requests are sent on to another.
-    commit : str or None
-        Of the hub's repository.
-
-    Examples
-    --------
-    >>> About(12, '"a"', '"a"', None).size
-    12
-    """
-
-    size: int | None
-    etag: str | None
-    served: str | None
-    commit: str | None
-
-
-class NotThere(RemoteError):
-    """The host has no such file.
-
-    Examples
-    --------
-    >>> issubclass(NotThere, RemoteError)
-    True
-    """
-
-
-class Refused(RemoteError):
-    """The host does not let it be read.
-
-    Examples
-    --------
-    >>> issubclass(Refused, RemoteError)
-    True
-    """
-
-
-class Unreachable(RemoteError):
-    """The host did not answer, or broke off again and again.
-
-    Examples
-    --------
-    >>> issubclass(Unreachable, RemoteError)
-    True
-    """
-
-
-class _Break(Exception):
-    """What may be better the next time, and how long to wait where the host says so."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-class _TooSlow(_Break):
+class _TooSlow(Break):
     """What comes, but so slowly that it is no progress."""
 
 
@@ -137,7 +79,7 @@ class Transport:
                 content = b"".join(self._chunks(answer, limit, url))
                 length = answer.headers.get("Content-Length")
                 if length is not None and length != str(len(content)):
-                    raise _Break(f"{len(content):,} bytes came of {length}")
+                    raise Break(f"{len(content):,} bytes came of {length}")
                 return content, about
 
         return self._tried(url, attempt)
@@ -182,7 +124,7 @@ class Transport:
             nonlocal reached, found
             wanted = {"Range": f"bytes={reached}-{stop - 1}"}
             with self._answer(url, wanted) as (answer, about):
-                end = _checked_range(url, answer, about, reached, stop)
+                end = checked_range(url, answer, about, reached, stop)
                 if found is not None and (about.size, about.etag) != (found.size, found.etag):
                     raise RemoteError(
                         f"{url}: the file has changed while it was read "
@@ -194,7 +136,7 @@ class Transport:
                     write(reached, chunk)
                     reached += len(chunk)
                 if reached < end:
-                    raise _Break(f"{end - reached:,} bytes are missing")
+                    raise Break(f"{end - reached:,} bytes are missing")
                 return about
 
         return self._tried(url, attempt, reached=lambda: reached)
@@ -213,7 +155,7 @@ class Transport:
         while True:
             try:
                 return attempt()
-            except _Break as error:
+            except Break as error:
                 further = reached() > before and not isinstance(error, _TooSlow)
                 failed = 1 if further else failed + 1
                 before = reached()
@@ -240,7 +182,7 @@ class Transport:
         try:
             for _ in range(_REDIRECTS + 1):
                 asked = {"Accept-Encoding": "identity", "User-Agent": "unembed", **headers}
-                if self._token is not None and _origin(here) == _origin(self.endpoint):
+                if self._token is not None and origin_of(here) == origin_of(self.endpoint):
                     asked["Authorization"] = f"Bearer {self._token}"
                 with self._session().get(
                     here, headers=asked, stream=True, allow_redirects=False, timeout=_TIMEOUTS
@@ -249,13 +191,13 @@ class Transport:
                         if name in answer.headers:
                             first.setdefault(name, answer.headers[name])
                     if answer.status_code not in {301, 302, 303, 307, 308}:
-                        _judge(url, answer)
-                        yield answer, _about(answer, first)
+                        judge(url, answer)
+                        yield answer, about_of(answer, first)
                         return
-                    here = _sent_on(here, answer.headers.get("Location", ""))
+                    here = sent_on(here, answer.headers.get("Location", ""))
             raise RemoteError(f"{url}: sent on more than {_REDIRECTS} times")
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise _Break(f"the connection failed: {_short(error)}") from error
+            raise Break(f"the connection failed: {_short(error)}") from error
         except requests.RequestException as error:
             raise RemoteError(f"{url}: {_short(error)}") from error
 
@@ -276,7 +218,7 @@ class Transport:
                 if elapsed > _PATIENCE and came < _SLOWEST * elapsed:
                     raise _TooSlow(f"{came:,} bytes came in {elapsed:.0f} s")
         except (HTTPError, OSError) as error:
-            raise _Break(f"the connection broke: {_short(error)}") from error
+            raise Break(f"the connection broke: {_short(error)}") from error
 
     def _session(self) -> "requests.Session":
         """Give this thread's connections."""
@@ -310,85 +252,6 @@ def allowed(transport: Transport | None, url: str) -> Transport:
             "was opened before"
         )
     return transport
-
-
-def _judge(url: str, answer: "requests.Response") -> None:
-    """Refuse an answer that is none."""
-    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
-    if status in {200, 206}:
-        return
-    if status in _AGAIN:
-        raise _Break(f"the host answers {status}", _asked_wait(answer))
-    if status == 404 and code == "RevisionNotFound":
-        raise RemoteError(f"{url}: the hub knows the model, and no such revision")
-    if status in {401, 403} or code in {"GatedRepo", "RepoNotFound"}:
-        what = "it is gated" if code == "GatedRepo" else "it is not there, is private or is gated"
-        raise Refused(
-            f"{url}: the host answers {status}: {what}: look at its name, accept its terms on its "
-            "page, and give a token that may read it in HF_TOKEN, or by hf auth login"
-        )
-    if status in {404, 410}:
-        raise NotThere(f"{url}: the host has no such file ({status})")
-    if status == 416:
-        raise RemoteError(f"{url}: the host answers 416: the file ends before what is asked of it")
-    raise RemoteError(f"{url}: the host answers {status}")
-
-
-def _about(answer: "requests.Response", first: Mapping[str, str]) -> About:
-    """Give what the hub said of the file first, else the host that has it."""
-    served = answer.headers.get("ETag")
-    whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
-    length = answer.headers.get("Content-Length") if answer.status_code == 200 else whole
-    size = first.get("X-Linked-Size", length)
-    return About(
-        size=int(size) if size and size.isascii() and size.isdigit() else None,
-        etag=first.get("X-Linked-ETag", served),
-        served=served,
-        commit=first.get("X-Repo-Commit"),
-    )
-
-
-def _checked_range(
-    url: str, answer: "requests.Response", about: About, start: int, stop: int
-) -> int:
-    """Give where the range that is served ends; it begins where it should."""
-    if answer.status_code != 206:
-        raise RemoteError(
-            f"{url}: the host serves no parts of files (Range): download the file and open it from "
-            "disk"
-        )
-    size = about.size
-    said = answer.headers.get("Content-Range", "")
-    if size is None:
-        raise RemoteError(f"{url}: the host does not say how large the file is ({said!r})")
-    end = min(stop, size)
-    if said != f"bytes {start}-{end - 1}/{size}":
-        raise RemoteError(
-            f"{url}: bytes {start}-{end - 1} of {size} were asked for, and the host says that it "
-            f"gives {said!r}"
-        )
-    return end
-
-
-def _sent_on(here: str, location: str) -> str:
-    """Give where a redirect goes: to http or https, and from https to https only."""
-    there = urljoin(here, location)
-    schemes = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
-    if not location or urlsplit(there).scheme not in schemes or not urlsplit(there).hostname:
-        raise RemoteError(f"{here}: it sends on to {location[:200]!r}, where nothing is read")
-    return there
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Give scheme, host and port."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _asked_wait(answer: "requests.Response") -> float | None:
-    """Give how many seconds a host asks to wait."""
-    asked = answer.headers.get("Retry-After", "")
-    return float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
 
 
 def _short(error: Exception) -> str:

@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING
 
+from ...indexes.progress import FETCHING
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -51,4 +53,6 @@ class Bars:
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(step, total=total or None)
         name = step if total else f"{step} {done:,}"
+        if step.startswith(FETCHING):
+            name = f"{step}, {done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
         self._bars.update(self._tasks[step], description=name, completed=done, total=total or None)
