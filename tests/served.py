@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         cached = re.fullmatch(r"/api/resolve-cache/models/([^/]+/[^/]+)/([^/]+)/(.+)", path)
         if cached:
-            self.file(self.world.files / cached[3], body)
+            self.file(self.world.files / cached[3], body, {"X-Repo-Commit": self.world.commit})
             return
         asked = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         if not asked or asked[1] != self.world.repo:
@@ -112,14 +112,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.world.fault is None or not self.world.fault(self, found, count):
             self.file(found, body)
 
-    def file(self, path: Path, body: bool = True) -> None:
+    def file(self, path: Path, body: bool, also: dict[str, str] | None = None) -> None:
         """Serve a file, or the range of it that is asked for."""
         if not path.is_file():
             self.say(404, {})
             return
         size = path.stat().st_size
         start, stop, status = 0, size, 200
-        about = {"ETag": etag(path), "Accept-Ranges": "bytes"}
+        about = {"ETag": etag(path), "Accept-Ranges": "bytes"} | (also or {})
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if wanted:
             start = int(wanted[1])

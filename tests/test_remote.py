@@ -136,6 +136,9 @@ def test_shards_are_asked_for_what_they_hold_of_the_head(hub: World, files: Path
     sharded(files, {one: ["model.layers.0.w"], other: ["lm_head.weight", "model.norm.weight"]})
     assert open_head("org/model").rows.codes_VD.tobytes() == here
     assert not any(one in asked.path for asked in hub.asked)
+    asked = len(hub.asked)
+    open_head("org/model")
+    assert len(hub.asked) == asked + 2  # which commit it is
     with pytest.raises(UsageError, match="a shard of a larger checkpoint"):
         open_head(f"hf://org/model/{one}")
     named = open_head(f"hf://org/model/{other}", tensor="lm_head.weight")
@@ -328,6 +331,21 @@ def test_the_cache_of_the_hub_is_read_first(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert open_head("org/model").path == head.path
     assert len(hub.asked) == asked
+
+
+def test_the_cache_of_the_hub_may_have_the_one_shard_alone(
+    hub: World, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+    sharded(files, {one: ["model.layers.0.w"], other: ["lm_head.weight", "model.norm.weight"]})
+    snapshot = tmp_path / "hub" / "models--org--model" / "snapshots" / COMMIT
+    shutil.copytree(files, snapshot)
+    (snapshot / one).unlink()
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text(COMMIT)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert open_head("org/model").path == snapshot / other
+    assert hub.asked == []
 
 
 def test_what_is_not_on_the_hub_is_said(hub: World, files: Path) -> None:

@@ -113,20 +113,17 @@ class Checkpoint:
             found = mirror.small(CONFIG, limit=_CONFIG_LIMIT)
         config = {} if found is None else _config(found)
         config_path = found or mirror.directory / CONFIG
+        index = None if file else _remote_index(mirror)
+        if index is not None:
+            files = {name: mirror.directory / shard for name, shard in _weight_map(index).items()}
+            return cls(index, config, config_path, files, _open=mirror.open_tensors)
         path = mirror.directory / (file or WEIGHTS)
-        try:
-            tensors = mirror.open_tensors(path)
-        except NotThere:
-            index = None if file else mirror.small(INDEX, limit=_INDEX_LIMIT)
-            if index is None:
-                raise
-            shards = {name: mirror.directory / shard for name, shard in _weight_map(index).items()}
-            return cls(index, config, config_path, shards, _open=mirror.open_tensors)
-        index = mirror.small(INDEX, limit=_INDEX_LIMIT) if file else None
-        elsewhere = frozenset() if index is None else _elsewhere(path, index)
-        names = dict.fromkeys(tensors.entries, path)
+        tensors = mirror.open_tensors(path)
+        beside = mirror.small(INDEX, limit=_INDEX_LIMIT) if file else None
+        elsewhere = frozenset() if beside is None else _elsewhere(path, beside)
+        files = dict.fromkeys(tensors.entries, path)
         return cls(
-            path, config, config_path, names, elsewhere, {path: tensors}, mirror.open_tensors
+            path, config, config_path, files, elsewhere, {path: tensors}, mirror.open_tensors
         )
 
     @classmethod
@@ -191,6 +188,23 @@ class Checkpoint:
         if not np.isfinite(values).all():
             raise CheckpointError(f"{file.path}: tensor {name!r} holds NaN or infinity")
         return values
+
+
+def _remote_index(mirror: Mirror) -> Path | None:
+    """Give the index of a checkpoint of several files; None for one of one."""
+    index = mirror.here(INDEX)
+    if index is not None or mirror.here(WEIGHTS) is not None:
+        return index
+    try:
+        mirror.open_tensors(mirror.directory / WEIGHTS)
+    except NotThere as error:
+        index = mirror.small(INDEX, limit=_INDEX_LIMIT)
+        if index is None:
+            raise NotThere(
+                f"{error}, and no {INDEX}: its weights may be pickled, which can run code and is "
+                f"never read, or have another name: give it, as in hf://organisation/model/file{_SUFFIX}"
+            ) from error
+    return index
 
 
 def _config(path: Path) -> dict[str, Any]:

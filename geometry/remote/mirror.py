@@ -145,6 +145,11 @@ class Mirror:
     progress: Progress | None = field(default=None, repr=False)
     opened: RemoteTensors | None = field(default=None, repr=False)
 
+    def here(self, name: str) -> Path | None:
+        """Give a file that is here, in this mirror or in the hub's cache; None without asking."""
+        path = self.directory / name
+        return path if path.is_file() else self.host.local(name)
+
     def small(self, name: str, *, limit: int) -> Path | None:
         """Give a file whole, of at most `limit` bytes; None where the host has none.
 
@@ -156,9 +161,7 @@ class Mirror:
         path = self.directory / name
         absent = path.with_name(f"{name}.absent")
         try:
-            if path.is_file():
-                return path
-            found = self.host.local(name)
+            found = self.here(name)
             if found is not None:
                 return found
             if absent.exists():

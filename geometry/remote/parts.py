@@ -12,7 +12,7 @@ from ...indexes.progress import Done
 from .answers import About
 from .transport import Transport
 
-_PART = 8 << 20  # bytes
+_PART = 32 << 20  # bytes
 _CONNECTIONS = 8
 
 
