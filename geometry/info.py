@@ -51,6 +51,8 @@ class Info:
     ----------
     source, path, tensor : str
         What was named, the file of the head, the head's name in it.
+    commit : str or None
+        Of a model of a hub.
     architecture : str or None
         The model's class, as ``config.json`` names it.
     shape : tuple of int
@@ -85,6 +87,7 @@ class Info:
     source: str
     path: str
     tensor: str
+    commit: str | None
     architecture: str | None
     shape: tuple[int, int]
     dtype: str
@@ -120,6 +123,7 @@ class Info:
         lengths = self.row_norms
         return [
             ("source", self.source),
+            *([] if self.commit is None else [("commit", self.commit)]),
             ("architecture", self.architecture or "not stated"),
             ("file", self.path),
             ("tensor", self.tensor + (", tied to the input embedding" if self.tied else "")),
@@ -160,6 +164,7 @@ def describe(head: Unembedding) -> Info:
         source=head.source,
         path=str(head.path),
         tensor=head.tensor,
+        commit=head.commit,
         architecture=head.architecture,
         shape=(head.rows.count, head.rows.width),
         dtype=head.rows.dtype,

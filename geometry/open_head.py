@@ -22,16 +22,18 @@ def open_head(
         A checkpoint directory, with ``config.json``, ``tokenizer.json`` and its weights in one
         ``model.safetensors`` or in several with their index; a ``.safetensors`` file; or, as a
         `str`, a demo: ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper base),
-        which are converted on first use from packages of the ``[demo]`` extra. A directory of such
-        a name is given as ``./demo``.
+        which are converted on first use from packages of the ``[demo]`` extra; or what another
+        host has: ``organisation/model`` of a hub, ``hf://organisation/model``,
+        ``https://…/model.safetensors``, of which only the head is fetched. A directory of such a
+        name is given as ``./demo``.
     tensor : str, optional
         The matrix to open, where the head cannot be told from the names or another is wanted.
     tokenizer : str or Path, optional
         The ``tokenizer.json``; the one beside the weights where it is None.
     revision : str, optional
-        Revisions are of a model hub; a local source refuses one.
+        A branch, tag or commit of a model of a hub; a local source refuses one.
     progress : callable, optional
-        Is told ``(step, done, total)`` while a demo is converted.
+        Is told ``(step, done, total)`` while a demo is converted or a head is fetched.
 
     Returns
     -------
@@ -47,6 +49,8 @@ def open_head(
         A demo was asked for and its packages are not installed.
     ConversionError
         A demo could not be converted: the disk is full, the pieces are damaged.
+    RemoteError
+        A host does not give what is asked of it.
 
     Examples
     --------

@@ -86,6 +86,8 @@ def test_a_head_of_a_hub_is_the_one_on_disk(hub: World, files: Path) -> None:
     answer, wanted = (head.nearest("king", top=5).neighbours for head in (there, here))
     assert answer == wanted
     assert there.source == "org/model"
+    assert (there.commit, here.commit) == (COMMIT, None)
+    assert ("commit", COMMIT) in there.info().facts()
 
 
 def test_what_is_fetched_is_fetched_once(hub: World) -> None:

@@ -65,6 +65,8 @@ class Unembedding:
         The file's fingerprint and the tensor's name: the key of all that is derived from the rows.
     folder : Path or None
         Of the whole checkpoint, with its configuration; None where only the head is here.
+    commit : str or None
+        Of a model of a hub.
 
     Examples
     --------
@@ -86,6 +88,7 @@ class Unembedding:
     store: Store
     key: str
     folder: Path | None
+    commit: str | None
 
     @classmethod
     def open(
@@ -104,16 +107,17 @@ class Unembedding:
         source : str or Path
             A checkpoint directory; a ``.safetensors`` file; or, as a `str`, the name of a demo:
             ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper base), which are
-            converted on first use from packages of the ``[demo]`` extra. A directory of such a
-            name is given as ``./demo`` or as a `Path`.
+            converted on first use from packages of the ``[demo]`` extra; or an address, as
+            `address_of` takes it. A directory of such a name is given as ``./demo`` or as a
+            `Path`.
         tensor : str, optional
             The matrix to open, where the head cannot be told from the names or another is wanted.
         tokenizer : str or Path, optional
             The ``tokenizer.json``; the one beside the weights where it is None.
         revision : str, optional
-            Revisions are of a hub. A local source has none and refuses it.
+            A branch, tag or commit of a model of a hub. A local source has none and refuses it.
         progress : callable, optional
-            Is told ``(step, done, total)`` while a demo is converted.
+            Is told ``(step, done, total)`` while a demo is converted or a head is fetched.
 
         Raises
         ------
@@ -125,6 +129,8 @@ class Unembedding:
             A demo was asked for and its packages are not installed.
         ConversionError
             A demo could not be converted: the disk is full, the pieces are damaged.
+        RemoteError
+            A host does not give what is asked of it.
 
         Examples
         --------
@@ -172,6 +178,7 @@ class Unembedding:
             store=store,
             key=key,
             folder=found.path.parent if (found.path.parent / CONFIG).is_file() else None,
+            commit=None if mirror is None else mirror.host.commit,
         )
 
     @cached_property

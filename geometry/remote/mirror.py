@@ -40,6 +40,10 @@ class Host(Protocol):
     absent: ClassVar[tuple[type[RemoteError], ...]]
     """How the host says that it has no such file."""
 
+    @property
+    def commit(self) -> str | None:
+        """Give what pins the files; None where nothing does."""
+
     def url(self, name: str) -> str:
         """Give the address of a file."""
 
@@ -65,6 +69,7 @@ class Elsewhere:
     # Stores that may not be listed answer so to what is not there.
     absent: ClassVar[tuple[type[RemoteError], ...]] = (NotThere, Refused)
     file: str
+    commit: None = field(default=None, init=False, repr=False)
 
     def url(self, name: str) -> str:
         """Give the address of a file; what is asked of the host belongs to the tensors alone."""
