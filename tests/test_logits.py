@@ -5,6 +5,7 @@ sum of D products, here at most 64 (640 on the demo): within 1e-5 of the largest
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from unembed.geometry.heads.final_norm import FinalNorm
 from unembed.geometry.heads.unembedding import Unembedding
 from unembed.indexes.vectors import as_vectors
 
+from .architectures import BIASED, MORE
 from .modelled import CASES, EMBEDDING, LLAMA, VOCABULARY, Case, load_model, save_model
 
 Make = Callable[..., Path]
 
-BIASED = {"bart", "bert", "distilbert", "gptj", "mbart", "modernbert", "phi", "roberta"}
+ALL = CASES | MORE
+DOCUMENT = Path(__file__).parent.parent / "docs" / "architectures.md"
 TOLERANCE = 1e-5  # of the largest value
 IDS = torch.tensor([[11, 5, 7, 300, 2, 9]])
 
@@ -76,11 +79,11 @@ def check(head: Unembedding, seen: dict[str, NDArray[np.float64]]) -> None:
         assert head.final_norm is None
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_logits_and_norm_are_those_of_transformers(
     name: str, tmp_path: Path, make_checkpoint: Make
 ) -> None:
-    case = CASES[name]
+    case = ALL[name]
     save_model(case, tmp_path / name)
     head = Unembedding.open(
         tmp_path / name, tokenizer=make_checkpoint(case.family) / "tokenizer.json"
@@ -91,6 +94,34 @@ def test_logits_and_norm_are_those_of_transformers(
     assert (head.bias_V is not None) == (name in BIASED)
     assert head.architecture == case.model
     assert {key: getattr(head, key) for key in case.expected} == case.expected
+    assert documented(name, line_of(name, head))
+
+
+def line_of(name: str, head: Unembedding) -> str:
+    """Write what a head is as a line of the table in the docs."""
+    norm = head.final_norm
+    said = [
+        f"`{name}`",
+        f"`{head.architecture}`",
+        f"`{head.tensor}`",
+        "tied" if head.tied else "own",
+        "none" if norm is None else norm.kind + (", bias" if norm.bias_D is not None else ""),
+        "" if head.scale == 1 else f"{head.scale:.3g}",
+        "" if head.softcap is None else f"{head.softcap:g}",
+        "yes" if head.bias_V is not None else "",
+    ]
+    return f"| {' | '.join(said)} |"
+
+
+def documented(name: str, line: str) -> bool:
+    """Tell whether the docs have a line, and write it there where that is asked for."""
+    lines = DOCUMENT.read_text().splitlines()
+    if "UNEMBED_WRITE_DOCS" in os.environ and line not in lines:
+        lines = [other for other in lines if not other.startswith(f"| `{name}` |")]
+        start = next(place for place, other in enumerate(lines) if other.startswith("|---")) + 1
+        rows = sorted([*lines[start:], line])
+        DOCUMENT.write_text("\n".join([*lines[:start], *rows]) + "\n")
+    return line in DOCUMENT.read_text().splitlines()
 
 
 def llama(tmp_path: Path, **config: Any) -> Path:
