@@ -32,7 +32,9 @@ def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
         click.argument("source"),
         click.option("--tensor", metavar="NAME", help="The matrix, where two could be the head."),
         click.option(
-            "--tokenizer", metavar="FILE", help="A tokenizer.json that is not beside the weights."
+            "--tokenizer",
+            metavar="FILE",
+            help="A tokenizer that is not beside the weights, as a .json, .model or .tiktoken.",
         ),
         click.option(
             "--revision", metavar="NAME", help="The branch, tag or commit of a model of a hub."

@@ -29,7 +29,8 @@ def open_head(
     tensor : str, optional
         The matrix to open, where the head cannot be told from the names or another is wanted.
     tokenizer : str or Path, optional
-        The ``tokenizer.json``; the one beside the weights where it is None.
+        A ``tokenizer.json``, SentencePiece ``.model``, ``.tiktoken`` or ``vocab.json`` with
+        ``merges.txt``; the one beside the weights where it is None.
     revision : str, optional
         A branch, tag or commit of a model of a hub; a local source refuses one.
     progress : callable, optional

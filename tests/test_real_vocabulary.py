@@ -10,7 +10,8 @@ import pytest
 from tokenizers import Tokenizer
 from unembed.geometry.demos.demo import demo_directory
 from unembed.geometry.tokens.kinds import KINDS
-from unembed.geometry.tokens.vocabulary import TOKENIZER, Vocabulary
+from unembed.geometry.tokens.other_files import TOKENIZER
+from unembed.geometry.tokens.vocabulary import Vocabulary
 from unembed.indexes.store import Store, cache_directory
 
 pytestmark = pytest.mark.real

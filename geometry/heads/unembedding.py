@@ -19,8 +19,9 @@ from ...indexes.vectors import as_vectors
 from ..demos.demo import DEMOS, demo_directory
 from ..remote.address import address_of
 from ..remote.mirror import mirror_of
-from ..tokens.tokenizer import TOKENIZER_LIMIT
-from ..tokens.vocabulary import TOKENIZER, Vocabulary
+from ..tokens.other_files import as_tokenizer_json
+from ..tokens.vocabulary import Vocabulary
+from .beside import tokenizer_of
 from .checkpoint import CONFIG, Checkpoint
 from .final_norm import FinalNorm
 from .head_tensors import find_head
@@ -113,7 +114,8 @@ class Unembedding:
         tensor : str, optional
             The matrix to open, where the head cannot be told from the names or another is wanted.
         tokenizer : str or Path, optional
-            The ``tokenizer.json``; the one beside the weights where it is None.
+            A tokenizer of a kind that `as_tokenizer_json` knows; the one beside the weights where
+            it is None.
         revision : str, optional
             A branch, tag or commit of a model of a hub. A local source has none and refuses it.
         progress : callable, optional
@@ -158,11 +160,9 @@ class Unembedding:
         named = str(source).partition("?")[0] if mirror is not None else str(source)
         store = store_of(key, label=named)
         if tokenizer is not None:
-            beside = Path(tokenizer)
-        elif mirror is not None:
-            beside = mirror.needed(TOKENIZER, limit=TOKENIZER_LIMIT, instead="--tokenizer FILE")
+            beside = as_tokenizer_json(Path(tokenizer))
         else:
-            beside = found.path.parent / TOKENIZER
+            beside = tokenizer_of(found.path.parent if mirror is None else mirror)
         return cls(
             source=named,
             path=found.path,

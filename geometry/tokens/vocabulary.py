@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # V tokens.
 
-TOKENIZER = "tokenizer.json"
 _FORMAT = 2
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # controls, marks, private use, line separators
 _ZERO_WIDTH_JOINER = "\u200d"  # unseen too, but what holds a family emoji together
