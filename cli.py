@@ -10,6 +10,7 @@ import click
 
 from . import __version__
 from .commands.audit import audit
+from .commands.convert import convert
 from .commands.direction import direction
 from .commands.evaluate import evaluate
 from .commands.info import cache, info
@@ -27,12 +28,13 @@ def unembed() -> None:
     """Explore the geometry of a language model's last matrix, mostly without running the model.
 
     SOURCE is a checkpoint directory with config.json, tokenizer.json and its weights in
-    safetensors; a .safetensors file; or a demo: demo (Gemma 3 270M) or demo-bytes (the decoder of
-    Whisper base).
+    safetensors; a .safetensors or .gguf file; a model of a hub, as organisation/model, or another
+    address, https://…/model.safetensors; or a demo: demo (Gemma 3 270M) or demo-bytes (the decoder
+    of Whisper base).
     """
 
 
-for _command in (near, audit, map_, lens, direction, evaluate, info, cache):
+for _command in (near, audit, map_, lens, direction, evaluate, info, convert, cache):
     unembed.add_command(_command)
 
 

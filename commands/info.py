@@ -28,16 +28,16 @@ def info(source: str, where: dict[str, str | None], as_json: bool) -> None:
 @click.option("--clear", is_flag=True, help="Remove what is listed; the demos are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object an entry.")
 def cache(clear: bool, as_json: bool) -> None:
-    """List what is kept on disk: derived from heads, or fetched from other hosts; or clear it."""
-    from ..geometry.remote.kept import clear_fetched, fetched
+    """List what is kept on disk: derived from heads, fetched or converted; or clear it."""
+    from ..geometry.heads.kept import clear_held, held
     from ..geometry.views.table import entries_table
     from ..indexes import store
 
     directory = store.cache_directory()
     if clear:
-        entries = (*store.clear(directory), *clear_fetched(directory))
+        entries = (*store.clear(directory), *clear_held(directory))
     else:
-        entries = (*store.derived(directory), *fetched(directory))
+        entries = (*store.derived(directory), *held(directory))
     if as_json:
         for entry in entries:
             click.echo(json.dumps(entry.to_dict(), ensure_ascii=False))

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import mmap
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Protocol
@@ -27,6 +29,7 @@ _NUMPY_TYPES: Mapping[str, str] = {
     "U8": "|u1",
 }
 LENGTH_BYTES = 8
+_SIZES = {"BF16": 2, "F16": 2, "F32": 4, "F64": 8}  # bytes of a value that is written
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,89 @@ def entries_of(
                 f"{source}: not a readable safetensors file: tensor {name!r} is {entry!r}"
             )
     return entries, metadata
+
+
+@dataclass(frozen=True)
+class Written:
+    """A tensor that is to be written.
+
+    Attributes
+    ----------
+    dtype : str
+        As safetensors names it.
+    shape : tuple of int
+        Its shape.
+    data : iterator of bytes
+        Its values, one part after another.
+
+    Examples
+    --------
+    >>> Written("F32", (2,), iter([bytes(8)])).bytes
+    8
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: Iterator[bytes]
+
+    @property
+    def bytes(self) -> int:
+        """Give how many bytes it takes."""
+        return prod(self.shape) * _SIZES[self.dtype]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Written]) -> None:
+    """Write a safetensors file, of tensors larger than memory if need be.
+
+    Raises
+    ------
+    ValueError
+        A tensor has more or fewer bytes than its shape says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "two.safetensors"
+    >>> write_tensors(path, {"a": Written("F32", (2,), iter([bytes(4), bytes(4)]))})
+    >>> TensorFile.open(path).array("a")
+    array([0., 0.], dtype=float32)
+    """
+    sizes = {name: (one.dtype, one.shape, one.bytes) for name, one in tensors.items()}
+    with path.open("wb") as file:
+        file.write(header_of(sizes))
+        for name, one in tensors.items():
+            written = sum(file.write(part) for part in one.data)
+            if written != one.bytes:
+                raise ValueError(f"tensor {name!r} has {written:,} bytes, not {one.bytes:,}")
+
+
+def header_of(
+    tensors: Mapping[str, tuple[str, tuple[int, ...], int]],
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
+    """Write the header of a safetensors file; what follows it lies at a multiple of 64.
+
+    Parameters
+    ----------
+    tensors : mapping of str to (str, tuple of int, int)
+        Type, shape and bytes of each, in the order in which they follow.
+    metadata : mapping of str to str, optional
+        What else it says.
+
+    Examples
+    --------
+    >>> header = header_of({"a": ("F32", (2,), 8)})
+    >>> len(header) % 64, header[8:20]
+    (0, b'{"a": {"dtyp')
+    """
+    header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
+    at = 0
+    for name, (dtype, shape, size) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (at, at + size)}
+        at += size
+    packed = json.dumps(header).encode()
+    packed += b" " * (-(LENGTH_BYTES + len(packed)) % 64)
+    return struct.pack("<Q", len(packed)) + packed
 
 
 def is_file(path: Path) -> bool:

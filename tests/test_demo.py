@@ -131,7 +131,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_weights_that_cannot_be_written_leave_nothing(tmp_path: Path) -> None:
     def block(step: str, done: int, total: int) -> None:
         if step.startswith("converting"):
-            for made in (tmp_path / "demos").glob(".*/checkpoint"):
+            for made in (tmp_path / "demos").glob(".*/made"):
                 (made / "model.safetensors").mkdir(exist_ok=True)
 
     with pytest.raises(ConversionError, match="the head could not be written"):

@@ -18,6 +18,7 @@ LEVELS = [
     ("indexes",),
     ("geometry.remote",),
     ("geometry.demos", "geometry.tokens"),
+    ("geometry.formats",),
     ("geometry.heads",),
     ("geometry.space", "geometry.region"),
     ("geometry.model",),

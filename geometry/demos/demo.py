@@ -2,15 +2,13 @@
 
 import hashlib
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from ...errors import ConversionError, MissingExtraError
+from ...indexes.making import whole_directory
 from ...indexes.progress import Progress
 
 _CHUNK = 4 << 20
@@ -147,9 +145,11 @@ def demo_directory(name: str, cache: Path, *, progress: Progress | None = None) 
     parts = [_locate(name, part) for file in demo.files for part in file.parts]
     _log.warning("%s", demo.notice)
     try:
-        with _locked(checkpoint):
-            if not checkpoint.is_dir():
-                _make(name, checkpoint, parts, progress or _silent)
+        whole_directory(
+            checkpoint,
+            lambda made: _make(demo, made, parts, progress or _silent),
+            space=demo.space,
+        )
     except OSError as error:
         raise ConversionError(
             f"{name} could not be made in {checkpoint.parent}: {error}; free "
@@ -171,46 +171,17 @@ def _locate(name: str, part: tuple[str, str]) -> Path:
     return path
 
 
-@contextmanager
-def _locked(checkpoint: Path) -> Iterator[None]:
-    """Hold the lock of one demo; say so when another process has it."""
-    from filelock import FileLock, Timeout
-
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(checkpoint.with_name(f"{checkpoint.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _log.warning("another process is making %s: waiting for it", checkpoint)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _make(name: str, checkpoint: Path, parts: list[Path], progress: Progress) -> None:
-    """Join, check, convert, rename. Whatever happens, the directory is whole or not there."""
+def _make(demo: Demo, made: Path, parts: list[Path], progress: Progress) -> None:
+    """Join, check, convert."""
     from importlib import import_module
 
-    demo = DEMOS[name]
-    for stale in checkpoint.parent.glob(f".{checkpoint.name}.*"):
-        shutil.rmtree(stale)
-    free = shutil.disk_usage(checkpoint.parent).free
-    if free < demo.space:
-        raise OSError(f"{free / 1e6:,.0f} MB are free and {demo.space / 1e6:,.0f} MB are needed")
-    with tempfile.TemporaryDirectory(
-        dir=checkpoint.parent, prefix=f".{checkpoint.name}."
-    ) as scratch:
-        pieces, made = Path(scratch, "pieces"), Path(scratch, "checkpoint")
-        pieces.mkdir()
-        made.mkdir()
-        remaining = iter(parts)
-        for file in demo.files:
-            _join(file, [next(remaining) for _ in file.parts], pieces, progress)
-        converter = import_module(f".{demo.converter}", __package__)
-        converter.convert(pieces, made, progress)
-        made.rename(checkpoint)
+    pieces = made.with_name("pieces")
+    pieces.mkdir()
+    remaining = iter(parts)
+    for file in demo.files:
+        _join(file, [next(remaining) for _ in file.parts], pieces, progress)
+    converter = import_module(f".{demo.converter}", __package__)
+    converter.convert(pieces, made, progress)
 
 
 def _join(file: JoinedFile, parts: list[Path], pieces: Path, progress: Progress) -> None:

@@ -33,6 +33,7 @@ _MULTIPLIED = {
     "cohere_compass": ("logit_scale", 1.0),
     "cohere_compass_text": ("logit_scale", 1.0),
     "falcon_h1": ("lm_head_multiplier", 1.0),
+    "gguf": ("logit_scale", 1.0),  # a head of a GGUF file, made into a checkpoint
     "hyperclovax": ("logits_scaling", 1.0),
     "muse_glimmer_text": ("output_multiplier", 1.0),
     "muse_spark_text": ("output_multiplier", 1.0),

@@ -17,6 +17,7 @@ from ...indexes.store import Arrays, Store, cache_directory, fits, store_of
 from ...indexes.tensors import fingerprint
 from ...indexes.vectors import as_vectors
 from ..demos.demo import DEMOS, demo_directory
+from ..formats.converting import converted, is_foreign
 from ..remote.address import address_of
 from ..remote.mirror import mirror_of
 from ..tokens.other_files import as_tokenizer_json
@@ -106,7 +107,8 @@ class Unembedding:
         Parameters
         ----------
         source : str or Path
-            A checkpoint directory; a ``.safetensors`` file; or, as a `str`, the name of a demo:
+            A checkpoint directory; a ``.safetensors`` file; a ``.gguf`` file, of whose head a
+            checkpoint is made in the cache; or, as a `str`, the name of a demo:
             ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper base), which are
             converted on first use from packages of the ``[demo]`` extra; or an address, as
             `address_of` takes it. A directory of such a name is given as ``./demo`` or as a
@@ -154,6 +156,8 @@ class Unembedding:
             place = (
                 demo_directory(str(source), cache, progress=progress) if is_demo else Path(source)
             )
+            if is_foreign(place):
+                place = converted(place, progress=progress)
             found = find_head(place, tensor=tensor)
         key = repr((fingerprint(found.path), found.name))
         # What an address asks of its host may be a secret.

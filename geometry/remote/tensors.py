@@ -1,8 +1,6 @@
 """The tensors of a remote safetensors file: its header is read, and of its tensors what is used."""
 
 import hashlib
-import json
-import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import CheckpointError, RemoteError
 from ...indexes.progress import FETCHING, Progress, step_of
-from ...indexes.tensors import LENGTH_BYTES, TensorEntry, TensorFile, entries_of
+from ...indexes.tensors import LENGTH_BYTES, TensorEntry, TensorFile, entries_of, header_of
 from .answers import About, origin_of
 from .parts import fetch
 from .transport import Transport, allowed
@@ -183,7 +181,9 @@ class RemoteTensors:
 
     def _fetch(self, entry: TensorEntry, name: str, path: Path) -> None:
         """Make a file of one tensor; what there is of it from an earlier time is used."""
-        header = _header(name, entry, self.url)
+        source = self.url.partition("?")[0]  # what is asked of a host may be a secret
+        tensor = (entry.dtype, entry.shape, entry.end - entry.begin)
+        header = header_of({name: tensor}, {"source": source})
         unfinished = path.with_suffix(".part")
         size = len(header) + entry.end - entry.begin
         if not unfinished.exists() or unfinished.stat().st_size != size:
@@ -218,16 +218,6 @@ class RemoteTensors:
             wanted.dtype,
             wanted.shape,
         )
-
-
-def _header(name: str, entry: TensorEntry, url: str) -> bytes:
-    """Write the header of a file of one tensor; what follows it lies at a multiple of 64."""
-    offsets = (0, entry.end - entry.begin)
-    about = {"dtype": entry.dtype, "shape": entry.shape, "data_offsets": offsets}
-    source = url.partition("?")[0]  # what is asked of a host may be a secret
-    header = json.dumps({"__metadata__": {"source": source}, name: about}).encode()
-    header += b" " * (-(LENGTH_BYTES + len(header)) % 64)
-    return struct.pack("<Q", len(header)) + header
 
 
 def _check_layout(entries: Mapping[str, TensorEntry], start: int, size: int, url: str) -> None:

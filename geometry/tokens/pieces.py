@@ -178,6 +178,37 @@ def of_bytes(
     return _content(model, {}, normalizer=None, pre_tokenizer=before, decoder=decoder)
 
 
+def of_words(strings: Sequence[str]) -> dict[str, Any]:
+    """Write a WordPiece vocabulary whose words begin with ``▁`` as a ``tokenizer.json``.
+
+    Parameters
+    ----------
+    strings : sequence of str
+        By their ids; what is in square brackets is neither the one nor the other.
+
+    Examples
+    --------
+    >>> list(of_words(["[UNK]", "▁sea", "horse"])["model"]["vocab"])
+    ['[UNK]', 'sea', '##horse']
+    """
+    ids = {}
+    for id_, string in enumerate(strings):
+        bare = string.startswith("[") and string.endswith("]")
+        word = string.removeprefix("▁")
+        ids[string if bare else word if word != string else f"##{string}"] = id_
+    prefix = "##"
+    model: dict[str, Any] = {"type": "WordPiece", "vocab": ids, "unk_token": "[UNK]"}
+    model |= {"continuing_subword_prefix": prefix, "max_input_chars_per_word": 100}
+    return _content(
+        model,
+        {},
+        normalizer={"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True}
+        | {"strip_accents": None, "lowercase": not any(word != word.lower() for word in ids)},
+        pre_tokenizer={"type": "BertPreTokenizer"},
+        decoder={"type": "WordPiece", "prefix": prefix, "cleanup": True},
+    )
+
+
 def of_ranks(ranks: Mapping[bytes, int]) -> dict[str, Any]:
     """Write what tiktoken merges by as the content of a ``tokenizer.json``.
 

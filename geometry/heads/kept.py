@@ -1,4 +1,4 @@
-"""What was fetched of other hosts, as the cache lists it."""
+"""What was fetched of other hosts and made of other files, as the cache lists it."""
 
 import os
 import shutil
@@ -8,13 +8,16 @@ from pathlib import Path
 from ...errors import CacheError, CheckpointError
 from ...indexes.store import Entry
 from ...indexes.tensors import TensorFile
-from .mirror import PLACE
+from ..formats import converting
+from ..remote import mirror
+from ..tokens import other_files
 
+_PLACES = (mirror.PLACE, other_files.PLACE, converting.PLACE)
 _NOTES = {".absent", ".header", ".lock", ".noted"}  # of a few bytes
 
 
-def fetched(cache: Path) -> tuple[Entry, ...]:
-    """List what was fetched: tensors by the address of their file, and small files.
+def held(cache: Path) -> tuple[Entry, ...]:
+    """List what was fetched or converted: tensors by the address of their file, and small files.
 
     Links are not followed.
 
@@ -31,17 +34,18 @@ def fetched(cache: Path) -> tuple[Entry, ...]:
     Examples
     --------
     >>> import tempfile
-    >>> fetched(Path(tempfile.mkdtemp()))
+    >>> held(Path(tempfile.mkdtemp()))
     ()
     """
     try:
-        return tuple(sorted(_entries(cache / PLACE), key=lambda one: (one.source, one.name)))
+        found = [entry for place in _PLACES for entry in _entries(cache / place)]
     except OSError as error:
         raise CacheError(f"the cache could not be listed: {error}") from error
+    return tuple(sorted(found, key=lambda one: (one.source, one.name, str(one.path))))
 
 
-def clear_fetched(cache: Path) -> tuple[Entry, ...]:
-    """Remove all that was fetched, and give what was; it is fetched again where it is needed.
+def clear_held(cache: Path) -> tuple[Entry, ...]:
+    """Remove it, and give what was; it is fetched or made again where it is needed.
 
     Raises
     ------
@@ -51,15 +55,16 @@ def clear_fetched(cache: Path) -> tuple[Entry, ...]:
     Examples
     --------
     >>> import tempfile
-    >>> clear_fetched(Path(tempfile.mkdtemp()))
+    >>> clear_held(Path(tempfile.mkdtemp()))
     ()
     """
-    entries, place = fetched(cache), cache / PLACE
-    if place.is_dir() and not place.is_symlink():
-        try:
-            shutil.rmtree(place)
-        except OSError as error:
-            raise CacheError(f"the cache could not be cleared: {error}") from error
+    entries = held(cache)
+    for place in (cache / name for name in _PLACES):
+        if place.is_dir() and not place.is_symlink():
+            try:
+                shutil.rmtree(place)
+            except OSError as error:
+                raise CacheError(f"the cache could not be cleared: {error}") from error
     return entries
 
 
@@ -73,7 +78,7 @@ def _entries(place: Path) -> Iterator[Entry]:
             path = Path(folder, name)
             if path.suffix in _NOTES or path.is_symlink() or not path.is_file():
                 continue
-            yield _entry(path, path.parent.relative_to(place))
+            yield _entry(path, path.parent.relative_to(place.parent))
 
 
 def _entry(path: Path, folder: Path) -> Entry:

@@ -1,0 +1,23 @@
+"""The command convert."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("file")
+@click.argument("directory")
+def convert(file: str, directory: str) -> None:
+    r"""Make a checkpoint of the head of a GGUF file: rows, norm, tokenizer.
+
+    \b
+    unembed convert model.gguf model
+    unembed near model 'sea + horse'
+    """
+    from ..geometry.formats.converting import convert as make
+    from ..geometry.views.bars import Bars
+
+    with Bars() as bars:
+        make(Path(file), Path(directory), progress=bars)
+    click.echo(f"written: {directory}")

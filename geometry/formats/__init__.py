@@ -1,0 +1,1 @@
+"""Heads in other programs' files, made into checkpoints."""
