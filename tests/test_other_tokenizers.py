@@ -200,6 +200,8 @@ def test_it_is_made_once_and_again_when_a_file_changes(tmp_path: Path) -> None:
         ("a.model", b"\x0a\x03\x0a\x01\xff", "decode"),
         ("a.model", b"\x0a\x02\x18\x09", "9 is not a valid Kind"),
         ("a.model", b"\x0a\x03\x0a\x01a\x12\x02\x18\x03", "of type 3"),
+        ("a.model", b"\x0a\x03\x12\x01a", "a score of the bytes"),
+        ("a.model", b"\x0a\x06\x12\x04\x00\x00\xc0\x7f", "a score of the bytes"),
         ("a.tiktoken", b"IA== 0\nnonsense\n", "line 2"),
         ("a.tiktoken", b"IA== 0\nIA= 1\n", "line 2"),
         ("vocab.json", b"[]", "JSON object"),

@@ -19,6 +19,7 @@ from unembed.cli import main
 from unembed.errors import CheckpointError, RemoteError, SourceError, UsageError
 from unembed.geometry.remote import parts, transport
 from unembed.geometry.remote.address import Address, address_of
+from unembed.geometry.remote.answers import sent_on
 from unembed.indexes.progress import FETCHING
 from unembed.indexes.store import cache_directory
 
@@ -561,3 +562,23 @@ def test_a_kept_header_that_is_damaged_is_read_again(
     (header,) = cache_directory().rglob("*.header")
     header.write_bytes(damage)
     assert open_head("org/model").rows.codes_VD.tobytes() == here
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "goes"),
+    [
+        ("https://a/b", "https://c/d", True),
+        ("https://a/b", "/d", True),
+        ("http://a/b", "https://c/d", True),
+        ("https://a/b", "http://c/d", False),
+        ("https://a/b", "//c/d", True),
+        ("http://a/b", "file:///d", False),
+        ("http://a/b", "data:text/plain,a", False),
+    ],
+)
+def test_a_redirect_does_not_leave_https(here: str, there: str, goes: bool) -> None:
+    if goes:
+        assert sent_on(here, there).startswith("https")
+        return
+    with pytest.raises(RemoteError, match="where nothing is read"):
+        sent_on(here, there)

@@ -1,11 +1,13 @@
 """A tokenizer.json that is damaged or hostile, and the table that is kept of a good one."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from unembed import open_head
 from unembed.errors import VocabularyError
 from unembed.geometry.tokens.kinds import KINDS
 from unembed.geometry.tokens.tokenizer import fits, make_table
@@ -98,7 +100,7 @@ def test_a_tokenizer_that_is_not_an_object_is_refused(tmp_path: Path, content: b
 def test_a_tokenizer_of_any_size_is_not_read(
     make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unembed.geometry.tokens.tokenizer._TOKENIZER_LIMIT", 99)
+    monkeypatch.setattr("unembed.geometry.tokens.tokenizer.TOKENIZER_LIMIT", 99)
     with pytest.raises(VocabularyError, match="at most 99 are read"):
         make_table(make_checkpoint() / "tokenizer.json", 300)
 
@@ -147,3 +149,22 @@ def test_a_kept_table_that_is_not_ours_does_not_fit(
     assert not fits(table, rows + 1)
     edit(table)
     assert not fits(table, rows)
+
+
+@pytest.mark.parametrize("where", ["pre_tokenizer", "normalizer"])
+def test_a_tokenizer_with_a_catastrophic_pattern_is_stopped(
+    make_checkpoint: Make, where: str
+) -> None:
+    directory = make_checkpoint("byte_level")
+    path = directory / "tokenizer.json"
+    content = json.loads(path.read_text())
+    pattern = {"Regex": r"(\w*)*\d"}
+    if where == "normalizer":
+        content[where] = {"type": "Replace", "pattern": pattern, "content": "b"}
+    else:
+        split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+        content[where] = {"type": "Sequence", "pretokenizers": [split, content[where]]}
+    path.write_text(json.dumps(content))
+    vocabulary = open_head(directory).vocabulary
+    with pytest.raises(VocabularyError, match="cannot split"):
+        vocabulary.split("a" * 200 + "!", leading_space=True)

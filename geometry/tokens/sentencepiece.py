@@ -1,5 +1,6 @@
 """SentencePiece's ``.model`` files, as far as a vocabulary needs them."""
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -67,7 +68,7 @@ def _piece(data: bytes) -> tuple[str, float, Kind]:
         if field == _STRING:
             string = _bytes(value).decode("utf-8")
         elif field == _SCORE:
-            (score,) = struct.unpack("<f", _bytes(value))
+            score = _float(value)
         elif field == _KIND:
             kind = Kind(_int(value))
     return string, score, kind
@@ -113,6 +114,15 @@ def _bytes(value: bytes | int) -> bytes:
     if not isinstance(value, bytes):
         raise ValueError("it is damaged: a number where a text is expected")
     return value
+
+
+def _float(value: bytes | int) -> float:
+    """Take a value for a finite number of four bytes."""
+    data = _bytes(value)
+    number = struct.unpack("<f", data)[0] if len(data) == 4 else math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"it is damaged: a score of the bytes {data[:8]!r}")
+    return float(number)
 
 
 def _int(value: bytes | int) -> int:
