@@ -9,7 +9,10 @@ import click
 @click.argument("file")
 @click.argument("directory")
 def convert(file: str, directory: str) -> None:
-    r"""Make a checkpoint of the head of a GGUF file: rows, norm, tokenizer.
+    r"""Make a checkpoint of the head of a GGUF file, or of word vectors.
+
+    FILE is a .gguf; word vectors of GloVe or word2vec (.txt, .vec, .bin); or an array of rows
+    (.npy) with its words in a .txt of the same name, one a line. Each of them is a SOURCE too.
 
     \b
     unembed convert model.gguf model

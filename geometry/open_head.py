@@ -21,10 +21,10 @@ def open_head(
     source : str or Path
         A checkpoint directory, with ``config.json``, ``tokenizer.json`` and its weights in one
         ``model.safetensors`` or in several with their index; a ``.safetensors`` file; a ``.gguf``
-        file, of whose head a checkpoint is made in the cache (the extra ``gguf``); or, as a
-        `str`, a demo: ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper base),
-        which are converted on first use from packages of the ``[demo]`` extra; or what another
-        host has: ``organisation/model`` of a hub, ``hf://organisation/model``,
+        file (the extra ``gguf``) or word vectors, of which a checkpoint is made in the cache; or,
+        as a `str`, a demo: ``demo`` (Gemma 3 270M) or ``demo-bytes`` (the decoder of Whisper
+        base), which are converted on first use from packages of the ``[demo]`` extra; or what
+        another host has: ``organisation/model`` of a hub, ``hf://organisation/model``,
         ``https://…/model.safetensors``, of which only the head is fetched. A directory of such a
         name is given as ``./demo``.
     tensor : str, optional

@@ -180,7 +180,7 @@ def _read(
     if not is_file(path):
         raise UsageError(f"{path}: there is no such file; vectors are read from .npy, safetensors")
     if path.suffix == ".npy":
-        codes, dtype, file = *_npy(path, check), None
+        codes, dtype, file = *map_npy(path, check), None
     else:
         codes, dtype, file = _safetensors(path, check, tensor)
     with np.errstate(invalid="ignore"):  # a signalling NaN
@@ -188,8 +188,36 @@ def _read(
     return np.ascontiguousarray(numbers).reshape(codes.shape), file
 
 
-def _npy(path: Path, check: Check) -> tuple[NDArray[Any], str]:
-    """Map a .npy file."""
+def map_npy(path: Path, check: Check) -> tuple[NDArray[Any], str]:
+    """Map a .npy file; its header, a text of Python, is not evaluated.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    check : callable
+        Takes the shape that the file says, and gives that of the array; refuses it by an error.
+
+    Returns
+    -------
+    array : ndarray
+        Of floating point, in the file's own order of bytes.
+    dtype : str
+        As safetensors names it.
+
+    Raises
+    ------
+    UsageError
+        It is damaged, cut off, or of another type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rows.npy"
+    >>> np.save(path, np.zeros((3, 2), np.float32))
+    >>> map_npy(path, lambda shape: shape)[1]
+    'F32'
+    """
     header, start = _npy_header(path)
     kind, order, sizes = (_.search(header) for _ in (_NPY_TYPE, _NPY_ORDER, _NPY_SHAPE))
     if kind is None or order is None or sizes is None or kind[2] not in _FLOATS:

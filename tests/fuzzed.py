@@ -3,6 +3,7 @@
 Each target is given a directory of its own and bytes; it answers, or raises one of our errors.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -76,6 +77,15 @@ def gguf(directory: Path, data: bytes) -> None:
     convert(directory / "model.gguf", directory / "made")
 
 
+def vectors(name: str) -> Callable[[Path, bytes], None]:
+    def target(directory: Path, data: bytes) -> None:
+        (directory / "a.txt").write_bytes(b"one\ntwo\n")
+        (directory / name).write_bytes(data)
+        convert(directory / name, directory / "made")
+
+    return target
+
+
 def cache_entry(directory: Path, data: bytes) -> None:
     store = Store(directory)
     store.put("norms", "key", {"norms": np.ones(3)})
@@ -117,6 +127,8 @@ def _text(**content: object) -> bytes:
 
 # What each is fed with to begin from: sound content, which chance then changes.
 _ROWS = save({"lm_head.weight": np.ones((4, 2), np.float32)})
+_ARRAY = io.BytesIO()
+np.save(_ARRAY, np.ones((2, 3), np.float32))
 _LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
 _BPE = {"type": "BPE", "vocab": {"Ġ": 0, "s": 1, "Ġs": 2}, "merges": [["Ġ", "s"]]}
 TARGETS: dict[str, tuple[Callable[[Path, bytes], None], bytes]] = {
@@ -142,10 +154,13 @@ TARGETS: dict[str, tuple[Callable[[Path, bytes], None], bytes]] = {
         b"GGUF\3\0\0\0" + bytes(8) + b"\1" + bytes(7) + b"\x14" + bytes(7)
         + b"general.architecture" + b"\x08\0\0\0" + b"\5" + bytes(7) + b"llama" + bytes(64),
     ),
+    "vectors.txt": (vectors("b.txt"), b"sea 1 0.5\nhorse 0 -2e3\n"),
+    "vectors.bin": (vectors("b.bin"), b"2 1\nsea \0\0\0\0\nb \0\0\0\0\n"),
+    "vectors.npy": (vectors("a.npy"), _ARRAY.getvalue()),
     "cache entry": (cache_entry, _ROWS),
     "expression": (expression, 'king - 0.5*mean(cat, "hot dog") + 🐴'.encode()),
     "directions": (directions, b'[mine]\npairs = [["hot", "cold"], ["big", "small"]]\n'),
-    "residuals.npy": (residuals("a.npy"), b"\x93NUMPY\1\0v\0{'descr': '<f4'}"),
+    "residuals.npy": (residuals("a.npy"), _ARRAY.getvalue()),
     "residuals.safetensors": (
         residuals("a.safetensors"),
         save({"residuals": np.ones((2, 3, 2), np.float32)}),

@@ -235,7 +235,7 @@ def test_the_command_line_converts(
     }
     for arguments, said in (
         (("model.gguf", "made"), "it is there already"),
-        (("model.bin", "other"), "a .gguf file is converted"),
+        (("model.pt", "other"), ".npy is converted"),
     ):
         code, out = ran("convert", *arguments)
         assert code == 2

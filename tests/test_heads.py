@@ -677,10 +677,11 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, make_checkpoint: Make) -
     ):
         open_head(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(
-        CheckpointError, match=r"pytorch_model\.bin: not a \.safetensors file; give"
-    ):
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: .* pickled weights .* never"):
         open_head(tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.pt").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"model\.pt: not a \.safetensors file; give"):
+        open_head(tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match=r"is never read; .*save_pretrained"):
         open_head(tmp_path)
     directory = make_checkpoint()

@@ -168,3 +168,25 @@ def test_a_tokenizer_with_a_catastrophic_pattern_is_stopped(
     vocabulary = open_head(directory).vocabulary
     with pytest.raises(VocabularyError, match="cannot split"):
         vocabulary.split("a" * 200 + "!", leading_space=True)
+
+
+def test_added_tokens_beyond_the_rows_are_left_out_with_a_warning(
+    make_checkpoint: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where a padding token was added to a tokenizer, and the model was never made larger."""
+    directory = make_checkpoint("byte_level", padding=0)
+    path = directory / "tokenizer.json"
+    content = json.loads(path.read_text())
+    rows = open_head(directory).rows.count
+    about = content["added_tokens"][0]
+    content["added_tokens"] += [about | {"id": rows + n, "content": f"<pad{n}>"} for n in (0, 9)]
+    path.write_text(json.dumps(content))
+    caplog.clear()
+    vocabulary = open_head(directory).vocabulary
+    assert len(vocabulary) == rows
+    (record,) = caplog.records
+    assert "2 added tokens have no row, the first is '<pad0>'" in record.getMessage()
+    content["model"]["vocab"]["beyond"] = rows
+    path.write_text(json.dumps(content))
+    with pytest.raises(VocabularyError, match="is this tokenizer of another model"):
+        open_head(directory)

@@ -8,9 +8,11 @@ from ...indexes.progress import Progress
 from ...indexes.store import cache_directory
 from ...indexes.tensors import fingerprint
 from .gguf_head import SUFFIX, convert_gguf
+from .word_vectors import ARRAY, BINARY, TEXTS, convert_vectors
 
 PLACE = "converted"  # in the cache directory
 _FORMAT = 1  # of what is written: a change of how raises it
+_CONVERTERS = {SUFFIX: convert_gguf, **dict.fromkeys((*TEXTS, BINARY, ARRAY), convert_vectors)}
 
 
 def is_foreign(path: Path) -> bool:
@@ -21,7 +23,7 @@ def is_foreign(path: Path) -> bool:
     >>> is_foreign(Path("model.gguf")), is_foreign(Path("model.safetensors"))
     (True, False)
     """
-    return path.suffix == SUFFIX
+    return path.suffix in _CONVERTERS
 
 
 def converted(path: Path, *, progress: Progress | None = None) -> Path:
@@ -30,7 +32,7 @@ def converted(path: Path, *, progress: Progress | None = None) -> Path:
     Raises
     ------
     MissingExtraError, CheckpointError, VocabularyError
-        As `convert_gguf`.
+        As `convert_gguf` and `convert_vectors`.
     ConversionError
         The cache cannot be written.
 
@@ -40,7 +42,11 @@ def converted(path: Path, *, progress: Progress | None = None) -> Path:
     Traceback (most recent call last):
     unembed.errors.CheckpointError: no.gguf: not readable: [Errno 2] No such file or directory: ...
     """
-    place = cache_directory() / PLACE / f"{fingerprint(path)[:24]}-{_FORMAT}"
+    key = fingerprint(path)[:24]
+    words = path.with_suffix(TEXTS[0])
+    if path.suffix == ARRAY and words.is_file():
+        key = f"{key}-{fingerprint(words)[:24]}"
+    place = cache_directory() / PLACE / f"{key}-{_FORMAT}"
     _make(path, place, progress)
     return place
 
@@ -51,7 +57,7 @@ def convert(path: Path, directory: Path, *, progress: Progress | None = None) ->
     Parameters
     ----------
     path : Path
-        A GGUF file.
+        A GGUF file, or word vectors as `convert_vectors` reads them.
     directory : Path
         Where to.
     progress : callable, optional
@@ -62,18 +68,19 @@ def convert(path: Path, directory: Path, *, progress: Progress | None = None) ->
     UsageError
         The file is of no kind that is known, or the directory is there already.
     MissingExtraError, CheckpointError, VocabularyError
-        As `convert_gguf`.
+        As `convert_gguf` and `convert_vectors`.
     ConversionError
         The directory cannot be written.
 
     Examples
     --------
-    >>> convert(Path("model.bin"), Path("made"))
+    >>> convert(Path("model.pt"), Path("made"))
     Traceback (most recent call last):
-    unembed.errors.UsageError: model.bin: a .gguf file is converted
+    unembed.errors.UsageError: model.pt: .gguf, .txt, .vec, .bin or .npy is converted
     """
     if not is_foreign(path):
-        raise UsageError(f"{path}: a {SUFFIX} file is converted")
+        *others, last = _CONVERTERS
+        raise UsageError(f"{path}: {', '.join(others)} or {last} is converted")
     if directory.exists():
         raise UsageError(f"{directory}: it is there already; name a directory that is not")
     _make(path, directory, progress)
@@ -82,7 +89,9 @@ def convert(path: Path, directory: Path, *, progress: Progress | None = None) ->
 def _make(path: Path, directory: Path, progress: Progress | None) -> None:
     """Make a checkpoint; it is whole or not there."""
     try:
-        whole_directory(directory, lambda made: convert_gguf(path, made, progress=progress))
+        whole_directory(
+            directory, lambda made: _CONVERTERS[path.suffix](path, made, progress=progress)
+        )
     except CheckpointError:
         raise
     except OSError as error:

@@ -209,6 +209,32 @@ def of_words(strings: Sequence[str]) -> dict[str, Any]:
     )
 
 
+def of_word_list(words: Sequence[str], *, unknown: str) -> dict[str, Any]:
+    """Write a list of whole words as the content of a ``tokenizer.json``.
+
+    Parameters
+    ----------
+    words : sequence of str
+        By their ids.
+    unknown : str
+        The one that stands for words that are none of them.
+
+    Examples
+    --------
+    >>> of_word_list(["sea", "<unk>"], unknown="<unk>")["model"]["vocab"]
+    {'sea': 0, '<unk>': 1}
+    """
+    ids = {word: id_ for id_, word in enumerate(words)}
+    return _content(
+        {"type": "WordLevel", "vocab": ids, "unk_token": unknown},
+        {},
+        normalizer=None,
+        pre_tokenizer={"type": "WhitespaceSplit"},
+        # No word continues another: none begins with a character of nobody's.
+        decoder={"type": "WordPiece", "prefix": "\ue000", "cleanup": False},
+    )
+
+
 def of_ranks(ranks: Mapping[bytes, int]) -> dict[str, Any]:
     """Write what tiktoken merges by as the content of a ``tokenizer.json``.
 

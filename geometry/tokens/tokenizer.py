@@ -1,5 +1,6 @@
 """A ``tokenizer.json`` to a flat table of strings, bytes, kinds and orders."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from .kinds import KINDS, MOST_LACKED, NEVER, kind_of, lacks_of
 from .spelling import Spelling
 
 # V tokens.
+
+_log = logging.getLogger("unembed")
 
 TOKENIZER_LIMIT = 512 << 20
 _PADDING = KINDS.index("padding")
@@ -129,7 +132,8 @@ def make_table(path: Path, rows: int) -> Arrays:
         entries = objects(content, "added_tokens")
         pairs = ((entry.get("id"), entry.get("content")) for entry in entries)
         added = _distinct(pairs, "added_tokens")
-        strings = own | added
+        beyond = {id_ for id_ in added if id_ >= rows and id_ not in own}
+        strings = own | {id_: string for id_, string in added.items() if id_ not in beyond}
         unknown = _unknown(model, strings)
         special = {entry["id"] for entry in entries if entry.get("special") is True}
         spelling = Spelling.of(content, literal=set(added.values()))
@@ -137,6 +141,11 @@ def make_table(path: Path, rows: int) -> Arrays:
         raise VocabularyError(
             f"{path}: not a tokenizer of a kind that is known: {error}"
         ) from error
+    if beyond:
+        _log.warning(
+            "%s: %d added tokens have no row, the first is %s: they are left out",
+            *(path, len(beyond), short(added[min(beyond)])),
+        )
     if not strings:
         raise VocabularyError(
             f"{path}: it has no token: model.vocab and added_tokens are empty; a head's tokenizer "
