@@ -17,13 +17,16 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import CheckpointError
 
-# numpy has no bfloat16: its bits are carried in a uint16.
+# numpy has no bfloat16 and no float8: their bits are carried in a uint16 and a uint8.
 _NUMPY_TYPES: Mapping[str, str] = {
     "BF16": "<u2",
     "BOOL": "|b1",
+    "F8_E4M3": "|u1",
+    "F8_E5M2": "|u1",
     "F16": "<f2",
     "F32": "<f4",
     "F64": "<f8",
+    "I8": "|i1",
     "I32": "<i4",
     "I64": "<i8",
     "U8": "|u1",
@@ -144,7 +147,7 @@ class TensorFile:
         Returns
         -------
         ndarray
-            Of the tensor's shape; BF16 comes as its bits, in ``uint16``.
+            Of the tensor's shape; BF16 comes as its bits, in ``uint16``, F8 in ``uint8``.
 
         Raises
         ------

@@ -612,7 +612,8 @@ def test_rows_that_another_tensor_scales_are_refused(
     if not scaled:
         assert open_head(directory, tensor=name).tensor == name
         return
-    with pytest.raises(CheckpointError, match=f"the rows of '{name}' are scaled by '{other}'"):
+    said = f"the rows of '{name}' are (scaled by|packed with) '{other}'"
+    with pytest.raises(CheckpointError, match=said):
         open_head(directory, tensor=name)
 
 
@@ -623,7 +624,7 @@ def test_rows_that_another_tensor_scales_are_refused(
         (torch.ones(300, 0), r"has shape \(300, 0\)"),
         (torch.ones(300), r"has shape \(300,\)"),
         (torch.ones(300, 4, dtype=torch.int64), "is I64; rows can be BF16, F16, F32"),
-        (torch.ones(300, 4).to(torch.float8_e4m3fn), "is F8_E4M3"),
+        (torch.ones(300, 4, dtype=torch.uint8), "is U8"),
     ],
 )
 def test_a_tensor_that_is_no_head_is_refused(

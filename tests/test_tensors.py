@@ -125,7 +125,8 @@ def test_hostile_files_are_refused_by_name(tmp_path: Path, make: Callable[[Path]
         (torch.tensor(1.0), r"has shape \(\); a head is a matrix"),
         (torch.zeros(1, 65_537), "rows of 65,537 values; a head's have at most 65,536"),
         (torch.zeros(2, 2, dtype=torch.bool), "is BOOL; rows can be BF16, F16, F32, F64"),
-        (torch.zeros(2, 2).to(torch.float8_e4m3fn), "is F8_E4M3; the types that can be read"),
+        (torch.zeros(2, 2).to(torch.float8_e4m3fnuz), "is F8_E4M3FNUZ; the types that can be read"),
+        (torch.zeros(2, 2).to(torch.float8_e4m3fn), "is F8_E4M3; rows can be"),
     ],
 )
 def test_a_tensor_that_is_no_head_is_refused(

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CheckpointError, UsageError
+from ...indexes.progress import Progress
 from ...indexes.rows import Rows
 from .architecture import Architecture
 from .checkpoint import Checkpoint
 from .final_norm import FinalNorm
 from .tensor_names import EMBEDDINGS, GAINS, HEADS, HEADS_BY_SHAPE, matches, norm_name, tower
+from .unpacking import plain_rows
 
 _log = logging.getLogger("unembed")
 
@@ -30,7 +32,9 @@ class HeadTensor:
     Attributes
     ----------
     path : Path
-        The file that holds the rows.
+        The file that holds the rows: of the checkpoint, or where they are unpacked.
+    directory : Path
+        Of the file that they come from.
     name : str
         The rows' name there.
     tied : bool
@@ -55,6 +59,7 @@ class HeadTensor:
     """
 
     path: Path
+    directory: Path
     name: str
     tied: bool
     rows: Rows
@@ -63,7 +68,9 @@ class HeadTensor:
     architecture: Architecture
 
 
-def find_head(source: Path | Checkpoint, *, tensor: str | None = None) -> HeadTensor:
+def find_head(
+    source: Path | Checkpoint, *, tensor: str | None = None, progress: Progress | None = None
+) -> HeadTensor:
     """Find the head of a checkpoint, by its configuration and by names and shapes.
 
     A head of its own is taken where there is one, be the model tied or not: transformers does not
@@ -78,6 +85,8 @@ def find_head(source: Path | Checkpoint, *, tensor: str | None = None) -> HeadTe
         checkpoint, only a tensor that is named is taken: the head may be in another.
     tensor : str, optional
         The matrix to take, whatever its name.
+    progress : callable, optional
+        Is told ``(step, done, total)`` while rows are unpacked.
 
     Raises
     ------
@@ -101,13 +110,13 @@ def find_head(source: Path | Checkpoint, *, tensor: str | None = None) -> HeadTe
         name, tied = _find(checkpoint, architecture)
     else:
         name, tied = tensor, _is_tied_by_name(checkpoint, architecture, tensor)
-    _refuse_scaled(checkpoint, name)
-    rows = Rows.of(checkpoint.file(name), name)
+    path, rows = plain_rows(checkpoint, name, progress=progress)
     norm = norm_name(checkpoint.files, name)
     if tensor is not None and norm and checkpoint.entry(norm).shape != (rows.width,):
         norm = None  # it stands before another matrix
     return HeadTensor(
-        path=checkpoint.file(name).path_of(name),
+        path=path,
+        directory=checkpoint.file(name).path_of(name).parent,
         name=name,
         tied=tied,
         rows=rows,
@@ -249,18 +258,6 @@ def _is_tied_by_name(checkpoint: Checkpoint, architecture: Architecture, tensor:
         and not matches(checkpoint.elsewhere, [*HEADS, *HEADS_BY_SHAPE])
         and not _fitting(checkpoint, architecture, _best(checkpoint, HEADS_BY_SHAPE), by_shape=True)
     )
-
-
-def _refuse_scaled(checkpoint: Checkpoint, name: str) -> None:
-    """Refuse rows that are not themselves: a quantised head's, with their scales beside them."""
-    # All that is in the module of a weight; of a name that is no module's, what continues it.
-    beside = (name.removesuffix("weight"),) if "." in name else (f"{name}.", f"{name}_")
-    for other in checkpoint.files:
-        if other.startswith(beside) and ("scale" in other or "absmax" in other):
-            raise CheckpointError(
-                f"{checkpoint.files[name]}: the rows of {name!r} are scaled by {other!r}: save the "
-                "checkpoint with its head in bfloat16, float16 or float32"
-            )
 
 
 def _bias(

@@ -146,7 +146,8 @@ class Unembedding:
         address = address_of(source, revision) if isinstance(source, str) and not is_demo else None
         if address is not None:
             mirror = mirror_of(address, progress=progress)
-            found = find_head(Checkpoint.remote(mirror, address.file), tensor=tensor)
+            opened = Checkpoint.remote(mirror, address.file)
+            found = find_head(opened, tensor=tensor, progress=progress)
         elif revision is not None:
             raise UsageError(
                 f"revision {revision!r}: revisions are of a model hub; {str(source)!r} is a local "
@@ -158,7 +159,7 @@ class Unembedding:
             )
             if is_foreign(place):
                 place = converted(place, progress=progress)
-            found = find_head(place, tensor=tensor)
+            found = find_head(place, tensor=tensor, progress=progress)
         key = repr((fingerprint(found.path), found.name))
         # What an address asks of its host may be a secret.
         named = str(source).partition("?")[0] if mirror is not None else str(source)
@@ -166,7 +167,7 @@ class Unembedding:
         if tokenizer is not None:
             beside = as_tokenizer_json(Path(tokenizer))
         else:
-            beside = tokenizer_of(found.path.parent if mirror is None else mirror)
+            beside = tokenizer_of(found.directory if mirror is None else mirror)
         return cls(
             source=named,
             path=found.path,
@@ -181,7 +182,7 @@ class Unembedding:
             vocabulary=Vocabulary.open(beside, rows=found.rows.count, store=store),
             store=store,
             key=key,
-            folder=found.path.parent if (found.path.parent / CONFIG).is_file() else None,
+            folder=found.directory if (found.directory / CONFIG).is_file() else None,
             commit=None if mirror is None else mirror.host.commit,
         )
 
