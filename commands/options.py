@@ -30,7 +30,11 @@ def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
 
     options = (
         click.argument("source"),
-        click.option("--tensor", metavar="NAME", help="The matrix, where two could be the head."),
+        click.option(
+            "--tensor",
+            metavar="NAME",
+            help="The matrix, where two could be the head; several that are joined, as in head.*.",
+        ),
         click.option(
             "--tokenizer",
             metavar="FILE",

@@ -28,7 +28,8 @@ def open_head(
         ``https://…/model.safetensors``, of which only the head is fetched. A directory of such a
         name is given as ``./demo``.
     tensor : str, optional
-        The matrix to open, where the head cannot be told from the names or another is wanted.
+        The matrix to open, where the head cannot be told from the names or another is wanted;
+        or a pattern with ``*`` of several that are joined.
     tokenizer : str or Path, optional
         A ``tokenizer.json``, SentencePiece ``.model``, ``.tiktoken`` or ``vocab.json`` with
         ``merges.txt``; the one beside the weights where it is None.

@@ -10,7 +10,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 from unembed import open_head
-from unembed.errors import CheckpointError
+from unembed.errors import CheckpointError, UsageError
 from unembed.indexes.store import cache_directory
 
 from .served import served
@@ -129,3 +129,36 @@ def test_what_does_not_fit_is_refused(
         return
     with pytest.raises(CheckpointError, match=said):
         open_head(directory)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_columns_are_made_rows_where_the_configuration_tells(
+    make_checkpoint: Make, dtype: torch.dtype
+) -> None:
+    rows = rows_of().to(dtype)
+    directory = saved(make_checkpoint, {"lm_head.weight": rows.T.contiguous()})
+    head = open_head(directory)
+    np.testing.assert_array_equal(head.rows.decode(slice(None)), rows.double().numpy())
+    assert (head.tensor, head.rows.count, head.rows.width) == ("lm_head.weight", COUNT, WIDTH)
+    assert open_head(directory).path == head.path
+
+
+def test_parts_of_a_vocabulary_are_joined_in_their_order(make_checkpoint: Make) -> None:
+    rows = rows_of()
+    parts = {f"output.{n}.weight": part for n, part in enumerate(rows.split(25))}
+    assert len(parts) == 12
+    directory = saved(make_checkpoint, parts | {"output.1.other": torch.ones(3)})
+    head = open_head(directory, tensor="output.*.weight")
+    np.testing.assert_array_equal(head.rows.decode(slice(None)), rows.double().numpy())
+    assert head.tensor == "output.*.weight"
+    assert head.nearest("king", top=1).neighbours
+    with pytest.raises(UsageError, match=r"no tensor 'none\.\*'; its matrices are"):
+        open_head(directory, tensor="none.*")
+    with pytest.raises(CheckpointError, match=r"a head is a matrix|one width and type"):
+        open_head(directory, tensor="output.*")
+
+
+def test_parts_of_several_widths_are_no_head(make_checkpoint: Make) -> None:
+    tensors = {"a.0": torch.ones(300, 4), "a.1": torch.ones(300, 5)}
+    with pytest.raises(CheckpointError, match=r"one width and type are expected: 'a\.0' F32"):
+        open_head(saved(make_checkpoint, tensors), tensor="a.*")

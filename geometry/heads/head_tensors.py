@@ -1,6 +1,8 @@
 """Which tensors of a checkpoint are the head, its bias and the norm before it."""
 
+import fnmatch
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +86,8 @@ def find_head(
         A checkpoint directory or a safetensors file, or one that is open. Of a shard of a larger
         checkpoint, only a tensor that is named is taken: the head may be in another.
     tensor : str, optional
-        The matrix to take, whatever its name.
+        The matrix to take, whatever its name; or a pattern with ``*``, whose matrices are joined in
+        the order of the numbers in their names.
     progress : callable, optional
         Is told ``(step, done, total)`` while rows are unpacked.
 
@@ -106,21 +109,25 @@ def find_head(
     """
     checkpoint = source if isinstance(source, Checkpoint) else Checkpoint.open(source)
     architecture = Architecture.of(checkpoint.config, checkpoint.config_path)
+    names = [] if tensor is None else _named(checkpoint, tensor)
     if tensor is None:
         name, tied = _find(checkpoint, architecture)
     else:
-        name, tied = tensor, _is_tied_by_name(checkpoint, architecture, tensor)
-    path, rows = plain_rows(checkpoint, name, progress=progress)
+        name, tied = names[0], _is_tied_by_name(checkpoint, architecture, names[0])
+    transposed = not _fits(checkpoint, architecture, name) and _fits(
+        checkpoint, architecture, name, transposed=True
+    )
+    path, rows = plain_rows(checkpoint, names or [name], transposed=transposed, progress=progress)
     norm = norm_name(checkpoint.files, name)
     if tensor is not None and norm and checkpoint.entry(norm).shape != (rows.width,):
         norm = None  # it stands before another matrix
     return HeadTensor(
         path=path,
         directory=checkpoint.file(name).path_of(name).parent,
-        name=name,
+        name=tensor or name,
         tied=tied,
         rows=rows,
-        bias_V=_bias(checkpoint, name, tied=tied, count=rows.count),
+        bias_V=None if len(names) > 1 else _bias(checkpoint, name, tied=tied, count=rows.count),
         final_norm=_final_norm(checkpoint, architecture, norm, rows.width),
         architecture=architecture,
     )
@@ -188,20 +195,28 @@ def _fitting(
     checkpoint: Checkpoint, architecture: Architecture, names: list[str], *, by_shape: bool = False
 ) -> list[str]:
     """Keep names whose shapes fit the configuration, or an embedding where it tells no rows."""
-    fitting = [name for name in names if _fits(checkpoint, architecture, name)]
+    fitting = [name for name in names if _fits(checkpoint, architecture, name)] or [
+        name for name in names if _fits(checkpoint, architecture, name, transposed=True)
+    ]
     if not (by_shape and fitting and architecture.vocabulary is None):
         return fitting
     shapes = {checkpoint.entry(name).shape for name in matches(checkpoint.files, EMBEDDINGS)}
     return [name for name in fitting if not shapes or checkpoint.entry(name).shape in shapes]
 
 
-def _fits(checkpoint: Checkpoint, architecture: Architecture, name: str) -> bool:
-    """Tell whether a tensor is a matrix of the width and the rows that the configuration says."""
+def _fits(
+    checkpoint: Checkpoint, architecture: Architecture, name: str, *, transposed: bool = False
+) -> bool:
+    """Tell whether a tensor is a matrix of the width and the rows that the configuration says.
+
+    Of one that says neither, none is taken for transposed.
+    """
     shape = checkpoint.entry(name).shape
-    return (
-        len(shape) == 2
-        and (not architecture.widths or shape[1] in architecture.widths)
-        and (architecture.vocabulary is None or shape[0] >= architecture.vocabulary)
+    if len(shape) != 2 or (transposed and not (architecture.widths and architecture.vocabulary)):
+        return False
+    rows, width = shape[::-1] if transposed else shape
+    return (not architecture.widths or width in architecture.widths) and (
+        architecture.vocabulary is None or rows >= architecture.vocabulary
     )
 
 
@@ -247,10 +262,22 @@ def _are_equal(checkpoint: Checkpoint, own: str, other: str) -> bool:
     )
 
 
-def _is_tied_by_name(checkpoint: Checkpoint, architecture: Architecture, tensor: str) -> bool:
-    """Check that a tensor that the user names is there, and tell whether it is a tied embedding."""
-    if tensor not in checkpoint.files:
+def _named(checkpoint: Checkpoint, tensor: str) -> list[str]:
+    """Give the tensors that a name or a pattern means, in the order of the numbers in them."""
+    names = [tensor] if "*" not in tensor else fnmatch.filter(checkpoint.files, tensor)
+    if not names or names[0] not in checkpoint.files:
         raise UsageError(f"{checkpoint.path}: no tensor {tensor!r}; {_matrices(checkpoint)}")
+    return sorted(names, key=_natural)
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """Put the numbers in a name in the order of numbers."""
+    parts = re.findall(r"([^0-9]*)([0-9]{0,18})", name)
+    return [(text, int(number or -1)) for text, number in parts]
+
+
+def _is_tied_by_name(checkpoint: Checkpoint, architecture: Architecture, tensor: str) -> bool:
+    """Tell whether a tensor that the user names is a tied embedding."""
     return (
         architecture.tied is not False
         and tensor in matches(checkpoint.files, EMBEDDINGS)

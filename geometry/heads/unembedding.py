@@ -114,7 +114,8 @@ class Unembedding:
             `address_of` takes it. A directory of such a name is given as ``./demo`` or as a
             `Path`.
         tensor : str, optional
-            The matrix to open, where the head cannot be told from the names or another is wanted.
+            The matrix to open, where the head cannot be told from the names or another is wanted;
+            or a pattern with ``*`` of several that are joined.
         tokenizer : str or Path, optional
             A tokenizer of a kind that `as_tokenizer_json` knows; the one beside the weights where
             it is None.

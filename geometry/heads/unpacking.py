@@ -1,11 +1,10 @@
-"""Rows that are stored in eight bits: unpacked once, in the cache."""
+"""Rows that are not stored as rows of floating point: made so once, in the cache."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from ...errors import CheckpointError
 from ...indexes.progress import Progress, step_of
 from ...indexes.rows import ROW_TYPES, Rows
 from ...indexes.store import atomic_path, cache_directory
-from ...indexes.tensors import TensorFile, Written, fingerprint, write_tensors
+from ...indexes.tensors import TensorFile, Tensors, Written, fingerprint, write_tensors
 from ..formats.converting import PLACE
 from .checkpoint import Checkpoint
 
@@ -22,6 +21,7 @@ from .checkpoint import Checkpoint
 
 _FORMAT = 1  # of what is written: a change of how raises it
 _BLOCK = 1 << 12
+_NAME = "lm_head.weight"
 _EIGHT_BITS = ("F8_E4M3", "F8_E5M2", "I8")
 # What a weight is multiplied by, by what follows its module's name; bitsandbytes' of 127 ths.
 _SCALES = {"weight_scale": 1.0, "weight_scale_inv": 1.0, "SCB": 1 / 127}
@@ -38,28 +38,57 @@ class _Scale:
     tile: tuple[int, int]
 
 
-def plain_rows(
-    checkpoint: Checkpoint, name: str, *, progress: Progress | None = None
-) -> tuple[Path, Rows]:
-    """Give the rows of a matrix in floating point, and the file that holds them.
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """A matrix as a checkpoint holds it."""
 
-    Rows in F8 or I8 are unpacked to float32 in the cache: each value times its scale, where a scale
-    is beside it. It is one number; one for each row, as compressed-tensors and bitsandbytes
-    (``SCB``, of 127ths) have it; or one for each tile of ``weight_block_size``, as DeepSeek has it.
+    file: Tensors
+    name: str
+    transposed: bool
+    scale: _Scale | None
+
+    @property
+    def dtype(self) -> str:
+        """Name the type that it is stored in."""
+        return self.file.entries[self.name].dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Give its rows and their width, as they are meant."""
+        rows, width = self.file.entries[self.name].shape
+        return (width, rows) if self.transposed else (rows, width)
+
+
+def plain_rows(
+    checkpoint: Checkpoint,
+    names: Sequence[str],
+    *,
+    transposed: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, Rows]:
+    """Give the rows of a head in floating point, one after another, and the file that holds them.
+
+    What is one matrix of them is taken in place. Else a file of them is made in the cache:
+    several matrices are joined, columns are made rows, and F8 or I8 is unpacked to float32: each
+    value times its scale, where a scale is beside it. It is one number; one for each row, as
+    compressed-tensors and bitsandbytes (``SCB``, of 127ths) have it; or one for each tile of
+    ``weight_block_size``, as DeepSeek has it.
 
     Parameters
     ----------
     checkpoint : Checkpoint
         Where.
-    name : str
-        The matrix.
+    names : sequence of str
+        The matrices, in the order of their rows.
+    transposed : bool
+        Whether a row of the head is a column of theirs.
     progress : callable, optional
         Is told ``(step, done, total)``.
 
     Raises
     ------
     CheckpointError
-        They are packed in another way, or a scale does not fit.
+        They are packed in another way, are of several widths or types, or a scale does not fit.
 
     Examples
     --------
@@ -68,38 +97,48 @@ def plain_rows(
     >>> path = Path(tempfile.mkdtemp()) / "head.safetensors"
     >>> scale = np.array([[0.5], [2.0]], np.float32)
     >>> save_file({"w.weight": np.int8([[2, 4], [1, 3]]), "w.weight_scale": scale}, path)
-    >>> plain_rows(Checkpoint.open(path), "w.weight")[1].decode(slice(None))
+    >>> plain_rows(Checkpoint.open(path), ["w.weight"])[1].decode(slice(None))
     array([[1., 2.],
            [2., 6.]])
     """
-    file, entry = checkpoint.file(name), checkpoint.entry(name)
-    scale = _scale(checkpoint, name)
-    if entry.dtype not in _EIGHT_BITS or len(entry.shape) != 2:
-        if scale is not None:
-            raise CheckpointError(
-                f"{file.path}: the rows of {name!r} are scaled by {scale.name!r}: save the "
-                "checkpoint with its head in bfloat16, float16 or float32"
-            )
-        return file.path_of(name), Rows.of(file, name)
-    files = [file.path_of(name)]
-    scale_NM = np.ones((1, 1), np.float32)
-    if scale is not None:
-        files.append(checkpoint.file(scale.name).path_of(scale.name))
-        scale_NM = _tiles(checkpoint, scale, entry.shape)
-    identity = (_FORMAT, [fingerprint(path) for path in files], name, scale)
+    stored = [_stored(checkpoint, name, transposed=transposed) for name in names]
+    first = stored[0]
+    if len(names) == 1 and not transposed and first.dtype not in _EIGHT_BITS:
+        return first.file.path_of(first.name), Rows.of(first.file, first.name)
+    if len({(one.shape[1], one.dtype) for one in stored}) > 1:
+        said = ", ".join(f"{one.name!r} {one.dtype} {one.shape}" for one in stored[:20])
+        raise CheckpointError(f"{checkpoint.path}: rows of one width and type are expected: {said}")
+    files = [one.file.path_of(one.name) for one in stored]
+    scales = [one.scale.name for one in stored if one.scale is not None]
+    files += [checkpoint.file(scale).path_of(scale) for scale in scales]
+    identity = (_FORMAT, [fingerprint(path) for path in files], list(names), transposed, scales)
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
     kept = cache_directory() / PLACE / f"{digest}.safetensors"
     try:
         if not kept.is_file():
-            codes_VD = file.array(name)
-            tile = (1, 1) if scale is None else scale.tile
-            done = step_of(progress, f"unpacking {name}")
-            parts = _parts(codes_VD, entry.dtype, scale_NM, tile, done)
+            shape = (sum(one.shape[0] for one in stored), first.shape[1])
+            dtype = "F32" if first.dtype in _EIGHT_BITS else first.dtype
+            parts = (part for one in stored for part in _parts(checkpoint, one, progress))
             with atomic_path(kept) as temporary:
-                write_tensors(temporary, {name: Written("F32", entry.shape, parts)})
-        return kept, Rows.of(TensorFile.open(kept), name)
+                write_tensors(temporary, {_NAME: Written(dtype, shape, parts)})
+        return kept, Rows.of(TensorFile.open(kept), _NAME)
     except OSError as error:
         raise CheckpointError(f"{kept}: cannot be written: {error}") from error
+
+
+def _stored(checkpoint: Checkpoint, name: str, *, transposed: bool) -> _Stored:
+    """Find out how a matrix is stored; refuse one that is packed in a way that is not known."""
+    file, entry = checkpoint.file(name), checkpoint.entry(name)
+    scale = _scale(checkpoint, name)
+    packed = entry.dtype in _EIGHT_BITS
+    if scale is not None and (transposed or not packed):
+        raise CheckpointError(
+            f"{file.path}: the rows of {name!r} are scaled by {scale.name!r}: save the "
+            "checkpoint with its head in bfloat16, float16 or float32"
+        )
+    if len(entry.shape) != 2 or not (packed or entry.dtype in ROW_TYPES):
+        Rows.of(file, name)  # says what is wrong
+    return _Stored(file, name, transposed, scale)
 
 
 def _scale(checkpoint: Checkpoint, name: str) -> _Scale | None:
@@ -153,29 +192,40 @@ def _tiles(checkpoint: Checkpoint, scale: _Scale, shape: tuple[int, ...]) -> NDA
     return values_NM.astype(np.float32)
 
 
-def _parts(
-    codes_VD: NDArray[Any],
-    dtype: str,
-    scale_NM: NDArray[np.float32],
-    tile: tuple[int, int],
-    done: Any,
-) -> Iterator[bytes]:
-    """Give the values of the rows, a block after another."""
-    count, width = codes_VD.shape
-    values_C = _values(dtype)
-    wide = scale_NM.shape[1] > 1
+def _parts(checkpoint: Checkpoint, stored: _Stored, progress: Progress | None) -> Iterator[bytes]:
+    """Give the values of the rows of a matrix, a block after another."""
+    codes = stored.file.array(stored.name)
+    codes_VD = codes.T if stored.transposed else codes
+    count, width = stored.shape
+    done = step_of(progress, f"unpacking {stored.name}")
+    scale_NM, tile = np.ones((1, 1), np.float32), (1, 1)
+    if stored.scale is not None:
+        scale_NM, tile = _tiles(checkpoint, stored.scale, stored.shape), stored.scale.tile
+    values_C = _values(stored.dtype) if stored.dtype in _EIGHT_BITS else None
     for start in range(0, count, _BLOCK):
-        rows_B = np.arange(start, min(start + _BLOCK, count))
-        if scale_NM.shape[0] == 1:
-            places_B = np.zeros_like(rows_B)
-        else:
-            places_B = rows_B if scale_NM.shape[0] == count else rows_B // tile[0]
-        scales_BD = scale_NM[places_B]
-        if wide:
-            scales_BD = scales_BD[:, np.arange(width) // tile[1]]
-        block_BD = values_C[codes_VD[rows_B].view(np.uint8)] * scales_BD
-        yield block_BD.astype("<f4").tobytes()
-        done(int(rows_B[-1]) + 1, count)
+        stop = min(start + _BLOCK, count)
+        block_BD = np.ascontiguousarray(codes_VD[start:stop])
+        if values_C is not None:
+            scales_BD = _of_rows(scale_NM, np.arange(start, stop), count, width, tile)
+            block_BD = (values_C[block_BD.view(np.uint8)] * scales_BD).astype("<f4")
+        yield block_BD.tobytes()
+        done(stop, count)
+
+
+def _of_rows(
+    scale_NM: NDArray[np.float32],
+    rows_B: NDArray[np.int64],
+    count: int,
+    width: int,
+    tile: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Give the scales of some rows: one for all of a row, or one for each value."""
+    if scale_NM.shape[0] == 1:
+        places_B = np.zeros_like(rows_B)
+    else:
+        places_B = rows_B if scale_NM.shape[0] == count else rows_B // tile[0]
+    scales_BM = scale_NM[places_B]
+    return scales_BM if scale_NM.shape[1] == 1 else scales_BM[:, np.arange(width) // tile[1]]
 
 
 def _values(dtype: str) -> NDArray[np.float32]:
