@@ -36,6 +36,12 @@ def safetensors(directory: Path, data: bytes) -> None:
         find_head(path, tensor=name)
 
 
+def packed(directory: Path, data: bytes) -> None:
+    (directory / "config.json").write_text('{"tie_word_embeddings": false}')
+    (directory / "model.safetensors").write_bytes(data)
+    find_head(directory)
+
+
 def remote_header(directory: Path, data: bytes) -> None:
     size = int.from_bytes(data[:4], "little")
     RemoteTensors.of_header(data[4:], About(size, None, None), Path("a"), "a", directory, None)
@@ -133,6 +139,16 @@ _LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
 _BPE = {"type": "BPE", "vocab": {"Ġ": 0, "s": 1, "Ġs": 2}, "merges": [["Ġ", "s"]]}
 TARGETS: dict[str, tuple[Callable[[Path, bytes], None], bytes]] = {
     "safetensors": (safetensors, _ROWS),
+    "packed": (
+        packed,
+        save(
+            {
+                "lm_head.qweight": np.ones((1, 8), np.int32),
+                "lm_head.qzeros": np.ones((1, 1), np.int32),
+                "lm_head.scales": np.ones((1, 8), np.float32),
+            }
+        ),
+    ),
     "remote header": (remote_header, len(_ROWS).to_bytes(4, "little") + _ROWS[8:-32]),
     "index": (index, _text(weight_map={"lm_head.weight": "a.safetensors"})),
     "configuration": (

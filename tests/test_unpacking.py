@@ -115,7 +115,7 @@ def test_a_hubs_rows_are_unpacked_too(
         ({"lm_head.weight_scale": torch.ones(1, dtype=torch.int64)}, "is I64"),
         ({"lm_head.weight_scale": torch.tensor(torch.nan)}, "holds NaN"),
         ({"lm_head.weight_zero_point": torch.ones(300)}, "packed with 'lm_head.weight_zero"),
-        ({"lm_head.weight.absmax": torch.ones(300)}, "packed with 'lm_head.weight.absmax'"),
+        ({"lm_head.weight.absmax": torch.ones(300)}, "'lm_head.weight.absmax' is packed"),
         ({"lm_head.input_scale": torch.ones(1)}, None),
     ],
 )

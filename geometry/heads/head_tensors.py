@@ -17,6 +17,7 @@ from ...indexes.rows import Rows
 from .architecture import Architecture
 from .checkpoint import Checkpoint
 from .final_norm import FinalNorm
+from .four_bits import KINDS
 from .tensor_names import EMBEDDINGS, GAINS, HEADS, HEADS_BY_SHAPE, matches, norm_name, tower
 from .unpacking import plain_rows
 
@@ -140,6 +141,9 @@ def _find(checkpoint: Checkpoint, architecture: Architecture) -> tuple[str, bool
             f"{checkpoint.path}: a shard of a larger checkpoint: open its directory, or take a "
             "tensor of this file with --tensor NAME (tensor= in Python)"
         )
+    packed = [name for kind in KINDS for name in matches(checkpoint.files, HEADS, kind)]
+    if len(packed) == 1:
+        return packed[0], False
     own = _pick(checkpoint, architecture, HEADS) or _pick(
         checkpoint, architecture, HEADS_BY_SHAPE, by_shape=True
     )
@@ -291,7 +295,10 @@ def _bias(
     checkpoint: Checkpoint, name: str, *, tied: bool, count: int
 ) -> NDArray[np.float64] | None:
     """Give the head's bias; that of a tied head has the name of the head that it would be."""
-    module = name.removesuffix(".weight")
+    module = next(
+        (name.removesuffix(f".{kind}") for kind in KINDS if name.endswith(f".{kind}")),
+        name.removesuffix(".weight"),
+    )
     names = [f"{module}.bias", f"{module.removesuffix('.decoder')}.bias"]
     found = [bias for bias in names if bias in checkpoint.files]
     if tied:

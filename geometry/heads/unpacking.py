@@ -16,6 +16,7 @@ from ...indexes.store import atomic_path, cache_directory
 from ...indexes.tensors import TensorFile, Tensors, Written, fingerprint, write_tensors
 from ..formats.converting import PLACE
 from .checkpoint import Checkpoint
+from .four_bits import KINDS, Packed, open_packed
 
 # V rows of width D, B of them in a block.
 
@@ -101,6 +102,8 @@ def plain_rows(
     array([[1., 2.],
            [2., 6.]])
     """
+    if names[0].endswith(tuple(f".{kind}" for kind in KINDS)):
+        return _of_packed(checkpoint, open_packed(checkpoint, names[0]), progress)
     stored = [_stored(checkpoint, name, transposed=transposed) for name in names]
     first = stored[0]
     if len(names) == 1 and not transposed and first.dtype not in _EIGHT_BITS:
@@ -108,19 +111,42 @@ def plain_rows(
     if len({(one.shape[1], one.dtype) for one in stored}) > 1:
         said = ", ".join(f"{one.name!r} {one.dtype} {one.shape}" for one in stored[:20])
         raise CheckpointError(f"{checkpoint.path}: rows of one width and type are expected: {said}")
-    files = [one.file.path_of(one.name) for one in stored]
+    shape = (sum(one.shape[0] for one in stored), first.shape[1])
+    dtype = "F32" if first.dtype in _EIGHT_BITS else first.dtype
+    parts = (part for one in stored for part in _parts(checkpoint, one, progress))
     scales = [one.scale.name for one in stored if one.scale is not None]
-    files += [checkpoint.file(scale).path_of(scale) for scale in scales]
-    identity = (_FORMAT, [fingerprint(path) for path in files], list(names), transposed, scales)
+    made = Written(dtype, shape, parts)
+    return _kept(checkpoint, [*names, *scales], made, how=str(transposed))
+
+
+def _of_packed(
+    checkpoint: Checkpoint, packed: Packed, progress: Progress | None
+) -> tuple[Path, Rows]:
+    """Unpack a head of a few bits."""
+    count, done = packed.shape[0], step_of(progress, f"unpacking {packed.names[0]}")
+
+    def parts() -> Iterator[bytes]:
+        for start in range(0, count, _BLOCK):
+            stop = min(start + _BLOCK, count)
+            yield packed.rows(start, stop).astype("<f4").tobytes()
+            done(stop, count)
+
+    how = repr(checkpoint.config.get("quantization_config"))
+    return _kept(checkpoint, packed.names, Written("F32", packed.shape, parts()), how=how)
+
+
+def _kept(
+    checkpoint: Checkpoint, names: Sequence[str], made: Written, *, how: str
+) -> tuple[Path, Rows]:
+    """Keep rows in the cache, by the files that they are made of, and how."""
+    files = [fingerprint(checkpoint.file(name).path_of(name)) for name in names]
+    identity = (_FORMAT, files, list(names), how)
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
     kept = cache_directory() / PLACE / f"{digest}.safetensors"
     try:
         if not kept.is_file():
-            shape = (sum(one.shape[0] for one in stored), first.shape[1])
-            dtype = "F32" if first.dtype in _EIGHT_BITS else first.dtype
-            parts = (part for one in stored for part in _parts(checkpoint, one, progress))
             with atomic_path(kept) as temporary:
-                write_tensors(temporary, {_NAME: Written(dtype, shape, parts)})
+                write_tensors(temporary, {_NAME: made})
         return kept, Rows.of(TensorFile.open(kept), _NAME)
     except OSError as error:
         raise CheckpointError(f"{kept}: cannot be written: {error}") from error
