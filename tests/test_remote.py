@@ -93,6 +93,11 @@ def test_a_head_of_a_hub_is_the_one_on_disk(hub: World, files: Path) -> None:
 
 def test_what_is_fetched_is_fetched_once(hub: World) -> None:
     open_head("org/model")
+    asked = [one.path for one in hub.asked if one.path.endswith("/config.json")]
+    assert asked == [
+        "/org/model/resolve/main/config.json",
+        f"/api/resolve-cache/models/org/model/{COMMIT}/config.json",
+    ]
     before = len(hub.asked)
     open_head("org/model")
     assert [one.path for one in hub.asked[before:]] == [

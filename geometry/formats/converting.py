@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ...errors import CheckpointError, ConversionError, UsageError
+from ...errors import ConversionError, UsageError
 from ...indexes.making import whole_directory
 from ...indexes.progress import Progress
 from ...indexes.store import cache_directory
@@ -92,7 +92,5 @@ def _make(path: Path, directory: Path, progress: Progress | None) -> None:
         whole_directory(
             directory, lambda made: _CONVERTERS[path.suffix](path, made, progress=progress)
         )
-    except CheckpointError:
-        raise
     except OSError as error:
         raise ConversionError(f"{directory}: cannot be written: {error}") from error

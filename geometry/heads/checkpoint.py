@@ -13,12 +13,10 @@ from ...indexes.jsonfile import read_json
 from ...indexes.rows import ROW_TYPES, Rows
 from ...indexes.tensors import TensorEntry, TensorFile, Tensors
 from ..remote.answers import NotThere
-from ..remote.mirror import Mirror
+from ..remote.mirror import CONFIG, CONFIG_LIMIT, Mirror
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
-CONFIG = "config.json"
-_CONFIG_LIMIT = 16 << 20
 _INDEX_LIMIT = 64 << 20
 _SUFFIX = ".safetensors"
 
@@ -108,9 +106,9 @@ class Checkpoint:
             A file is damaged, or there is none of tensors.
         """
         if file is None:
-            found: Path | None = mirror.needed(CONFIG, limit=_CONFIG_LIMIT, instead="a file's name")
+            found: Path | None = mirror.needed(CONFIG, limit=CONFIG_LIMIT, instead="a file's name")
         else:
-            found = mirror.small(CONFIG, limit=_CONFIG_LIMIT)
+            found = mirror.small(CONFIG, limit=CONFIG_LIMIT)
         config = {} if found is None else _config(found)
         config_path = found or mirror.directory / CONFIG
         index = None if file else _remote_index(mirror)
@@ -209,7 +207,7 @@ def _remote_index(mirror: Mirror) -> Path | None:
 
 def _config(path: Path) -> dict[str, Any]:
     """Read the configuration."""
-    return read_json(path, limit=_CONFIG_LIMIT)
+    return read_json(path, limit=CONFIG_LIMIT)
 
 
 def _weight_map(path: Path) -> dict[str, str]:

@@ -19,11 +19,11 @@ from ...indexes.vectors import as_vectors
 from ..demos.demo import DEMOS, demo_directory
 from ..formats.converting import converted, is_foreign
 from ..remote.address import address_of
-from ..remote.mirror import mirror_of
+from ..remote.mirror import CONFIG, mirror_of
 from ..tokens.other_files import as_tokenizer_json
 from ..tokens.vocabulary import Vocabulary
 from .beside import tokenizer_of
-from .checkpoint import CONFIG, Checkpoint
+from .checkpoint import Checkpoint
 from .final_norm import FinalNorm
 from .head_tensors import find_head
 

@@ -22,7 +22,7 @@ from .transport import Transport, allowed
 _log = logging.getLogger("unembed")
 
 PLACE = "remote"  # in the cache directory
-_CONFIG_LIMIT = 16 << 20
+CONFIG, CONFIG_LIMIT = "config.json", 16 << 20  # bytes
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -219,9 +219,14 @@ class Mirror:
 def _keep_header(path: Path, tensors: RemoteTensors) -> None:
     """Keep the header of a file of a commit, which does not change."""
     about = json.dumps({"size": tensors.about.size, "etag": tensors.about.etag}).encode()
+    _keep(path, about + b"\n" + tensors.header)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Keep what was read; a directory that cannot be written costs a warning."""
     try:
         with atomic_path(path) as temporary:
-            temporary.write_bytes(about + b"\n" + tensors.header)
+            temporary.write_bytes(content)
     except OSError as error:
         _log.warning("%s could not be kept: %s", path, error)
 
@@ -272,23 +277,26 @@ def mirror_of(address: Address, *, progress: Progress | None = None) -> Mirror:
         directory = place / "files" / opened.key
         return Mirror(directory, Elsewhere(url), kept, reading, progress, opened)
     home = place / "hub" / _plain(transport.endpoint) / address.repo.replace("/", "--")
-    commit = _commit(address.repo, address.revision, home / "refs", reading, transport.endpoint)
+    commit = _commit(address.repo, address.revision, home, reading, transport.endpoint)
     host = Hub(address.repo, commit, transport.endpoint)
     return Mirror(home / commit, host, kept, reading, progress)
 
 
 def _commit(
-    repo: str, revision: str, refs: Path, transport: Transport | None, endpoint: str
+    repo: str, revision: str, home: Path, transport: Transport | None, endpoint: str
 ) -> str:
-    """Give the commit that a revision is: as the hub says, or as it was the last time."""
+    """Give the commit that a revision is: as the hub says, or as it was the last time.
+
+    The configuration, by which the hub is asked, is kept with the commit that it is of.
+    """
     if _WHOLE_COMMIT.fullmatch(revision):
         return revision
-    noted = refs / hashlib.sha256(revision.encode()).hexdigest()[:24]
-    url = Hub(repo, revision, endpoint).url("config.json")
+    noted = home / "refs" / hashlib.sha256(revision.encode()).hexdigest()[:24]
+    url = Hub(repo, revision, endpoint).url(CONFIG)
     reason = "HF_HUB_OFFLINE forbids to ask"
     if transport is not None:
         try:
-            _, about = transport.whole(url, limit=_CONFIG_LIMIT)
+            config, about = transport.whole(url, limit=CONFIG_LIMIT)
         except Unreachable as error:
             reason = str(error)
         else:
@@ -298,22 +306,15 @@ def _commit(
                     f"{url}: the host does not say which commit this is (X-Repo-Commit), as a "
                     "model hub does: HF_ENDPOINT names another, or give the address of a file"
                 )
-            _note(noted, commit)
+            _keep(noted, commit.encode())
+            if not (home / commit / CONFIG).is_file():
+                _keep(home / commit / CONFIG, config)
             return commit
     known = _noted(noted) or _in_cache_of_hub(repo, revision)
     if known is None:
         raise RemoteError(f"{repo} at {revision} was never opened here, and {reason}")
     _log.warning("%s at %s is taken to be %s, as the last time: %s", repo, revision, known, reason)
     return known
-
-
-def _note(path: Path, commit: str) -> None:
-    """Note which commit a revision is, for a time without the hub."""
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(commit)
-    except OSError as error:
-        _log.warning("%s could not be kept: %s", path, error)
 
 
 def _noted(path: Path) -> str | None:
@@ -329,7 +330,7 @@ def _in_cache_of_hub(repo: str, revision: str) -> str | None:
     """Give the commit that the hub's own cache has of a revision."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo, "config.json", revision=revision)
+    found = try_to_load_from_cache(repo, CONFIG, revision=revision)
     commit = Path(found).parent.name if isinstance(found, str) else ""
     return commit if _COMMIT.fullmatch(commit) else None
 

@@ -110,12 +110,41 @@ def evaluation_figure(evaluations: Sequence[Evaluation], path: Path) -> None:
         drawn.set_layout_engine("none")
         for axes in grid[:, 0]:
             axes.set_position([round(part, 6) for part in axes.get_position().bounds])
-        try:
-            with atomic_path(path) as temporary:
-                kind = path.suffix[1:]
-                drawn.savefig(temporary, format=kind, dpi=150, metadata=METADATA[path.suffix])
-        except OSError as error:
-            raise UsageError(f"{path}: the figure could not be written: {error}") from error
+        save_figure(drawn, path, dpi=150)
+
+
+def save_figure(figure: Any, path: Path, *, dpi: int) -> None:
+    """Write a figure of matplotlib's; what was there is replaced once all is written.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What is written.
+    path : Path
+        Where to: ``.png``, ``.svg`` or ``.pdf``.
+    dpi : int
+        Pixels an inch.
+
+    Raises
+    ------
+    UsageError
+        It cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from matplotlib.figure import Figure
+    >>> path = Path(tempfile.mkdtemp(), "empty.png")
+    >>> save_figure(Figure(), path, dpi=100)
+    >>> path.read_bytes()[1:4]
+    b'PNG'
+    """
+    try:
+        with atomic_path(path) as temporary:
+            about = METADATA[path.suffix]
+            figure.savefig(temporary, format=path.suffix[1:], dpi=dpi, metadata=about)
+    except OSError as error:
+        raise UsageError(f"{path}: the figure could not be written: {error}") from error
 
 
 def _plain(text: str) -> str:

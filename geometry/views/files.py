@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ...errors import UsageError
-from ..storage import LocalStorage, reason_of
+from ..storage import LocalStorage, check_writable, reason_of
+from .figure import METADATA, check_figure
 
 if TYPE_CHECKING:
     import pyarrow
@@ -26,6 +27,27 @@ def check_ending(path: Path, endings: Collection[str], *, what: str) -> None:
     """
     if path.suffix not in endings:
         raise UsageError(f"{path}: a {what} is written as {', '.join(endings)}")
+
+
+def check_path(path: Path, endings: Collection[str], *, what: str) -> None:
+    """Refuse a path that nothing can be written to, and a missing library, before long work.
+
+    Raises
+    ------
+    UsageError
+        The ending is none of them, or the place cannot be written to.
+    MissingExtraError
+        It is a picture, and matplotlib is not installed.
+
+    Examples
+    --------
+    >>> check_path(Path("emoji.html"), (".html", ".json"), what="map")
+    """
+    check_ending(path, endings, what=what)
+    if path.suffix in METADATA:
+        check_figure(path)
+    else:
+        check_writable(str(path))
 
 
 def write_by_ending(

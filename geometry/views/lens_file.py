@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from ..lens.lens import Lens
-from ..storage import check_writable
-from .figure import METADATA, check_figure
-from .files import check_ending, json_line, write_by_ending, write_parquet
+from .figure import METADATA
+from .files import check_ending, check_path, json_line, write_by_ending, write_parquet
 from .lens_figure import lens_figure
 from .lens_page import lens_page
 
@@ -26,11 +25,7 @@ def check_lens_path(path: Path) -> None:
     --------
     >>> check_lens_path(Path("seahorse.html"))
     """
-    check_ending(path, _ENDINGS, what="lens")
-    if path.suffix in METADATA:
-        check_figure(path)
-    else:
-        check_writable(str(path))
+    check_path(path, _ENDINGS, what="lens")
 
 
 def write_lens(found: Lens, path: str | Path) -> None:

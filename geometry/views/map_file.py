@@ -5,9 +5,8 @@ from typing import IO
 
 from ..projection.map import Map
 from ..runs.writing import csv_cell
-from ..storage import check_writable
-from .figure import METADATA, check_figure
-from .files import check_ending, json_line, write_by_ending, write_parquet
+from .figure import METADATA
+from .files import check_ending, check_path, json_line, write_by_ending, write_parquet
 from .map_figure import map_figure
 from .map_page import map_page
 
@@ -28,11 +27,7 @@ def check_map_path(path: Path) -> None:
     --------
     >>> check_map_path(Path("emoji.html"))
     """
-    check_ending(path, _ENDINGS, what="map")
-    if path.suffix in METADATA:
-        check_figure(path)
-    else:
-        check_writable(str(path))
+    check_path(path, _ENDINGS, what="map")
 
 
 def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> None:

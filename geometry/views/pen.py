@@ -5,10 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import UsageError
-from ...indexes.store import atomic_path
-from ..storage import reason_of
-from .figure import METADATA, check_figure
+from .figure import check_figure, save_figure
 
 DPI = 200
 
@@ -67,14 +64,7 @@ def picture(
         axes.set_xlim(-left, width - left)
         axes.set_ylim(-below, height - below)
         yield Pen(axes, canvas, fonts)
-        try:
-            with atomic_path(path) as temporary:
-                about = METADATA[path.suffix]
-                figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=about)
-        except OSError as error:
-            raise UsageError(
-                f"{path}: the figure could not be written: {reason_of(error)}"
-            ) from error
+        save_figure(figure, path, dpi=DPI)
 
 
 class Pen:
