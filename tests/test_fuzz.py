@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unembed.indexes.store import cache_directory
 
 from .fuzzed import TARGETS, feed
+from .watched import watched
 
 ROOM = 3 << 30  # bytes of memory that may be asked for beyond what is there
 
@@ -49,7 +51,8 @@ def test_bytes_of_any_kind_are_an_answer_or_one_of_our_errors(name: str, tmp_pat
     )
     @given(changed(sound))
     def fed(data: bytes) -> None:
-        feed(name, tmp_path, data)
+        with watched(tmp_path, cache_directory()):
+            feed(name, tmp_path, data)
 
     feed(name, tmp_path, sound)
     fed()

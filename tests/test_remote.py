@@ -357,7 +357,7 @@ def test_the_cache_of_the_hub_may_have_the_one_shard_alone(
 
 
 def test_what_is_not_on_the_hub_is_said(hub: World, files: Path) -> None:
-    with pytest.raises(RemoteError, match="it is not there, is private or is gated"):
+    with pytest.raises(RemoteError, match=r"is gated: .*; nor is there a directory org/other"):
         open_head("org/other")
     with pytest.raises(RemoteError, match="no such revision"):
         open_head("org/model", revision="v7")
@@ -369,6 +369,14 @@ def test_what_is_not_on_the_hub_is_said(hub: World, files: Path) -> None:
     (files / "tokenizer.json").unlink()
     with pytest.raises(RemoteError, match=r"tokenizer\.json: .* give --tokenizer FILE"):
         open_head("org/model")
+
+
+def test_a_file_of_a_hub_needs_no_configuration_beside_it(hub: World, files: Path) -> None:
+    (files / "config.json").unlink()
+    with pytest.raises(RemoteError, match=r"config\.json: the host has no such file"):
+        open_head("org/model")
+    head = open_head("hf://org/model/model.safetensors")
+    assert (head.rows.count, head.info().commit) == (300, COMMIT)
 
 
 @pytest.mark.parametrize("commit", ["", "../../../etc", "not a commit", "0" * 99])

@@ -277,44 +277,60 @@ def mirror_of(address: Address, *, progress: Progress | None = None) -> Mirror:
         directory = place / "files" / opened.key
         return Mirror(directory, Elsewhere(url), kept, reading, progress, opened)
     home = place / "hub" / _plain(transport.endpoint) / address.repo.replace("/", "--")
-    commit = _commit(address.repo, address.revision, home, reading, transport.endpoint)
+    commit = _commit(address, address.repo, home, reading, transport.endpoint)
     host = Hub(address.repo, commit, transport.endpoint)
     return Mirror(home / commit, host, kept, reading, progress)
 
 
 def _commit(
-    repo: str, revision: str, home: Path, transport: Transport | None, endpoint: str
+    address: Address, repo: str, home: Path, transport: Transport | None, endpoint: str
 ) -> str:
-    """Give the commit that a revision is: as the hub says, or as it was the last time.
-
-    The configuration, by which the hub is asked, is kept with the commit that it is of.
-    """
+    """Give the commit that a revision is: as the hub says, or as it was the last time."""
+    revision = address.revision
     if _WHOLE_COMMIT.fullmatch(revision):
         return revision
     noted = home / "refs" / hashlib.sha256(revision.encode()).hexdigest()[:24]
-    url = Hub(repo, revision, endpoint).url(CONFIG)
     reason = "HF_HUB_OFFLINE forbids to ask"
+    nor_here = "" if Path(repo).exists() else f"; nor is there a directory {repo}"
     if transport is not None:
         try:
-            config, about = transport.whole(url, limit=CONFIG_LIMIT)
+            commit = _asked(address, Hub(repo, revision, endpoint), home, transport)
         except Unreachable as error:
             reason = str(error)
+        except Refused as error:
+            raise Refused(f"{error}{nor_here}") from error
         else:
-            commit = about.commit or ""
-            if not _COMMIT.fullmatch(commit):
-                raise RemoteError(
-                    f"{url}: the host does not say which commit this is (X-Repo-Commit), as a "
-                    "model hub does: HF_ENDPOINT names another, or give the address of a file"
-                )
             _keep(noted, commit.encode())
-            if not (home / commit / CONFIG).is_file():
-                _keep(home / commit / CONFIG, config)
             return commit
     known = _noted(noted) or _in_cache_of_hub(repo, revision)
     if known is None:
-        raise RemoteError(f"{repo} at {revision} was never opened here, and {reason}")
+        raise RemoteError(f"{repo} at {revision} was never opened here, and {reason}{nor_here}")
     _log.warning("%s at %s is taken to be %s, as the last time: %s", repo, revision, known, reason)
     return known
+
+
+def _asked(address: Address, host: Hub, home: Path, transport: Transport) -> str:
+    """Ask a hub which commit a revision is, by the configuration, and keep that with the commit.
+
+    Where there is none, the file that is named tells too.
+    """
+    url, config = host.url(CONFIG), None
+    try:
+        config, about = transport.whole(url, limit=CONFIG_LIMIT)
+    except NotThere:
+        if address.file is None:
+            raise
+        url = host.url(address.file)
+        _, about = transport.some(url, 0, 8, None)
+    commit = about.commit or ""
+    if not _COMMIT.fullmatch(commit):
+        raise RemoteError(
+            f"{url}: the host does not say which commit this is (X-Repo-Commit), as a "
+            "model hub does: HF_ENDPOINT names another, or give the address of a file"
+        )
+    if config is not None and not (home / commit / CONFIG).is_file():
+        _keep(home / commit / CONFIG, config)
+    return commit
 
 
 def _noted(path: Path) -> str | None:

@@ -1,5 +1,6 @@
 """A lens as a printed picture: a heat map of its layers, and lines through them."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _TITLE = 90  # of the prompt, its end
 _WIDE, _HIGH = 300.0, 46.0  # pixels of a cell
 _LEFT, _RIGHT, _HEAD, _FOOT = 110.0, 40.0, 190.0, 70.0  # pixels around the heat map
 _CHART, _BETWEEN = 420.0, 110.0  # pixels of the height of the lines, and above them
+_NUMBER = 80.0  # pixels of a cell that are not for its token
 _KEY = 290.0  # pixels of the names of lines
 _LEAST = 1500.0  # pixels of the width
 _LETTERS = 22.0
@@ -70,7 +72,8 @@ def lens_figure(found: Lens, path: Path) -> None:
         for across, position in enumerate(positions):
             x = _LEFT + wide * across
             top = lines + _HIGH * layers
-            _write(pen, heading(position), glyphs, (x + 10, top + 22), _LETTERS, _FAINT)
+            above = (x + 10, top + 22)
+            _write(pen, heading(position), glyphs, above, _LETTERS, _FAINT, most=wide - 20)
             for layer in position.layers:
                 _cell(pen, layer, glyphs, (x, top - _HIGH * (layer.layer + 1)), wide)
         for layer in positions[0].layers:
@@ -105,22 +108,36 @@ def _cell(pen: Pen, layer: Layer, glyphs: Glyphs, corner: tuple[float, float], w
     pen.axes.add_patch(Rectangle((x + 2, y + 2), wide - 4, _HIGH - 4, color=colour, lw=0))
     middle = y + _HIGH / 2
     form = shortened(shown(guess.token, guess.text), _LONGEST)
-    _write(pen, form, glyphs, (x + 12, middle), _LETTERS, _INK)
+    _write(pen, form, glyphs, (x + 12, middle), _LETTERS, _INK, most=wide - _NUMBER)
     numbers = (x + wide - 12, middle)
     pen.write(f"{guess.probability:.2f}", numbers, 0.85 * _LETTERS, _INK, **_BARE, ha="right")
 
 
 def _write(
-    pen: Pen, text: str, glyphs: Glyphs, at: tuple[float, float], letters: float, colour: str
+    pen: Pen,
+    text: str,
+    glyphs: Glyphs,
+    at: tuple[float, float],
+    letters: float,
+    colour: str,
+    *,
+    most: float = math.inf,
 ) -> None:
-    """Write a text to the right of a place, its emoji as pictures."""
+    """Write a text to the right of a place, its emoji as pictures; smaller if it were too wide."""
+    parts = [
+        (part, glyphs.images.get(part) if pictured else None) for part, pictured in runs_of(text)
+    ]
+    wide = sum(
+        (pen.measure(pen.spelt(part), letters) or (0.0,))[0] if image is None else 1.4 * letters
+        for part, image in parts
+    )
+    letters *= min(1.0, most / max(wide, 1.0))
     x, y = at
-    for part, pictured in runs_of(text):
-        image = glyphs.images.get(part) if pictured else None
+    size = 1.4 * letters
+    for part, image in parts:
         if image is None:
             x += pen.write(part, (x, y), letters, colour, **_BARE, ha="left")
             continue
-        size = 1.4 * letters
         limits = pen.axes.get_xlim(), pen.axes.get_ylim()
         extent = (x, x + size, y - size / 2, y + size / 2)
         pen.axes.imshow(image, extent=extent, aspect="auto", zorder=4)
@@ -151,11 +168,12 @@ def _charts(pen: Pen, position: Position, glyphs: Glyphs, width: float, height: 
         bounds = (start / width, _FOOT / height, wide / width, _CHART / height)
         _chart(pen.axes.figure.add_axes([round(part, 6) for part in bounds]), lines, high)
         above = (start, _FOOT + _CHART + 30)
-        _write(pen, f"{title}, {heading(position)}", glyphs, above, _LETTERS, _FAINT)
+        named = f"{title}, {heading(position)}"
+        _write(pen, named, glyphs, above, _LETTERS, _FAINT, most=width - middle - 20)
         for row, colour in enumerate(_LINES[: len(lines)]):
             x, y = start + wide + 16, _FOOT + _CHART - 24 - 44 * row
             pen.axes.plot([x, x + 24], [y, y], color=colour, lw=1.6)
-            _write(pen, names[row], glyphs, (x + 34, y), _LETTERS, _INK)
+            _write(pen, names[row], glyphs, (x + 34, y), _LETTERS, _INK, most=_KEY - 70)
 
 
 def _chart(axes: Any, lines: Sequence[Sequence[float]], most: float) -> None:

@@ -107,18 +107,21 @@ class Pen:
         wide, _, _ = self._renderer.get_text_width_height_descent(text, props, ismath=False)
         return float(wide), height
 
+    def spelt(self, text: str) -> str:
+        """Give a text as it is written: by the numbers of its characters where a font lacks one."""
+        known = not text or self.measure(text, 1.0) is not None
+        return text if known else text.encode("ascii", errors="backslashreplace").decode()
+
     def write(
         self, text: str, at: tuple[float, float], height: float, colour: str, **options: Any
     ) -> float:
         """Write a text whose letters are this many pixels high, and give its width.
 
-        What no font has all of is written by the numbers of its characters. It has a pale edge,
-        unless `options`, which are matplotlib's, say otherwise.
+        It has a pale edge, unless `options`, which are matplotlib's, say otherwise.
         """
         from matplotlib.patheffects import withStroke
 
-        if text and self.measure(text, height) is None:
-            text = text.encode("ascii", errors="backslashreplace").decode()
+        text = self.spelt(text)
         edge = [withStroke(linewidth=height / 8, foreground="white")]
         given = {"ha": "center", "va": "center", "zorder": 5, "path_effects": edge} | options
         self.axes.text(*at, text, fontsize=height * 72 / DPI, color=colour, **given)
