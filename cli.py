@@ -13,10 +13,13 @@ from .commands.audit import audit
 from .commands.convert import convert
 from .commands.direction import direction
 from .commands.evaluate import evaluate
+from .commands.explain import explain
+from .commands.export import export
 from .commands.info import cache, info
 from .commands.lens import lens
 from .commands.map import map_
 from .commands.near import near
+from .commands.similarity import similarity
 from .errors import UnembedError, UsageError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -34,7 +37,21 @@ def unembed() -> None:
     """
 
 
-for _command in (near, audit, map_, lens, direction, evaluate, info, convert, cache):
+_COMMANDS = (
+    near,
+    explain,
+    similarity,
+    audit,
+    map_,
+    lens,
+    direction,
+    evaluate,
+    info,
+    export,
+    convert,
+    cache,
+)
+for _command in _COMMANDS:
     unembed.add_command(_command)
 
 

@@ -1,15 +1,11 @@
 """The command near."""
 
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import composes, opens_a_head, show
-
-_STDIN_LIMIT = 64 << 20  # characters
+from .options import composes, expressions_of, opens_a_head, print_lines, show
 
 
 # Unknown options are kept as arguments, so that an expression may start with a minus.
@@ -85,7 +81,7 @@ def near(
         raise click.UsageError("--json and --csv cannot both be printed")
     if not expressions and vector is None:
         raise click.UsageError("give an EXPRESSION, - for stdin, or --vector FILE")
-    queries: list[Any] = list(_expressions(expressions))
+    queries: list[Any] = list(expressions_of(expressions))
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.lines import csv_lines, json_lines
@@ -97,33 +93,10 @@ def near(
             queries += list(read_vectors(Path(vector), width=head.rows.width))
         answers = head.nearest_each(queries, progress=bars, **options)
     if as_json or as_csv:
-        from ..geometry.tokens.vocabulary import display
-
-        for line in json_lines(answers) if as_json else csv_lines(answers):
-            # A pipe gets every byte, which click would not give it; a terminal no escapes.
-            click.echo(display(line) if sys.stdout.isatty() else line, color=True)
+        print_lines(json_lines(answers) if as_json else csv_lines(answers))
         return
     from ..geometry.views.table import neighbours_table
 
     for place, answer in enumerate(answers):
         click.echo("\n" * bool(place), nl=False)
         show(neighbours_table(answer, head.vocabulary))
-
-
-def _expressions(arguments: Sequence[str]) -> Iterator[str]:
-    """Give the expressions, those of stdin in the place of a single minus."""
-    for argument in arguments:
-        if argument.startswith("--"):
-            raise click.NoSuchOption(argument)
-        if argument != "-":
-            yield argument
-            continue
-        if sys.stdin is None:
-            raise click.UsageError("- reads expressions from stdin, which is closed")
-        try:
-            text = sys.stdin.read(_STDIN_LIMIT + 1)
-        except UnicodeDecodeError as error:
-            raise click.UsageError(f"stdin is not in {error.encoding}: {error.reason}") from error
-        if len(text) > _STDIN_LIMIT:
-            raise click.UsageError(f"stdin has more than {_STDIN_LIMIT:,} characters; divide it")
-        yield from (line.strip() for line in text.splitlines() if line.strip())

@@ -1,6 +1,7 @@
 """What several commands take, and how they print."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+_STDIN_LIMIT = 64 << 20  # characters
 
 
 def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,8 +52,19 @@ def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
     return gathered
 
 
-def composes(command: Callable[..., None]) -> Callable[..., None]:
+def composes(
+    command: Callable[..., None], *, space: str | None = "causal", unasked: str = ""
+) -> Callable[..., None]:
     """Add what every command takes that composes concepts.
+
+    Parameters
+    ----------
+    command : callable
+        The command's function.
+    space : str or None
+        The default; None where the library tells it by what is asked.
+    unasked : str
+        What the default then is.
 
     Examples
     --------
@@ -64,10 +78,10 @@ def composes(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--space",
             metavar="NAME",
-            default="causal",
-            show_default=True,
+            default=space,
+            show_default=space is not None,
             help="The geometry: causal, centred, cosine or logit; causal:oas, causal:0.1 or "
-            "causal:floor=0.01 shrink it otherwise.",
+            f"causal:floor=0.01 shrink it otherwise.{unasked}",
         ),
         click.option(
             "--pieces",
@@ -95,6 +109,46 @@ def composes(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def expressions_of(arguments: Sequence[str]) -> Iterator[str]:
+    """Give the expressions, those of stdin in the place of a single minus.
+
+    Examples
+    --------
+    >>> list(expressions_of(["sea", "-horse"]))
+    ['sea', '-horse']
+    """
+    for argument in arguments:
+        if argument.startswith("--"):
+            raise click.NoSuchOption(argument)
+        if argument != "-":
+            yield argument
+            continue
+        if sys.stdin is None:
+            raise click.UsageError("- reads expressions from stdin, which is closed")
+        try:
+            text = sys.stdin.read(_STDIN_LIMIT + 1)
+        except UnicodeDecodeError as error:
+            raise click.UsageError(f"stdin is not in {error.encoding}: {error.reason}") from error
+        if len(text) > _STDIN_LIMIT:
+            raise click.UsageError(f"stdin has more than {_STDIN_LIMIT:,} characters; divide it")
+        yield from (line.strip() for line in text.splitlines() if line.strip())
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines for programs: a pipe gets every byte, a terminal no escapes.
+
+    Examples
+    --------
+    >>> print_lines(["sea"])
+    sea
+    """
+    from ..geometry.tokens.vocabulary import display
+
+    for line in lines:
+        # click would not give a pipe every byte.
+        click.echo(display(line) if sys.stdout.isatty() else line, color=True)
 
 
 def show(what: "RenderableType") -> None:

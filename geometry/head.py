@@ -4,25 +4,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..indexes.progress import Progress
 from .answer import Neighbours
 from .concepts.compose import Composition, composer_of
-from .concepts.concept import Concept, similarity
 from .concepts.saved import save
-from .heads.unembedding import Unembedding
+from .head_vectors import HeadVectors
 from .info import Info, describe
 from .method import METHODS
-from .neighbours import Options, Query, as_concept, nearest
+from .neighbours import Options, Query, nearest
 from .space import DEFAULT_SPACE
 
 if TYPE_CHECKING:
     from .audit.audit import Audit
     from .audit.settings import AuditOptions
+    from .comparing.compare import CompareOptions
+    from .comparing.comparison import Comparison
     from .evaluation.directions import DirectionScore
     from .evaluation.evaluate import Evaluation
+    from .explaining.explain import ExplainOptions
+    from .explaining.explanation import Explanation
+    from .heads.unembedding import Unembedding
     from .lens.ask import LensOptions
     from .lens.lens import Lens
     from .model.residuals import Residuals
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from .projection.project import MapOptions
     from .records.record import Record
 
-# Rows of width D.
 
-
-class Head(Unembedding):
+class Head(HeadVectors):
     """A model's last matrix and the questions that can be asked of it.
 
     Examples
@@ -92,100 +91,6 @@ class Head(Unembedding):
         ['▁sea', '▁horse']
         """
         return nearest(self, queries, **options)
-
-    def concept(
-        self,
-        query: Query,
-        **options: Unpack[Composition],
-    ) -> Concept:
-        """Compose a concept, which can be added to others and asked about.
-
-        Parameters
-        ----------
-        query : str, Concept, array_like or sequence of (key, weight)
-            As in `nearest`.
-        **options
-            Those of `Composition`: ``space``, ``pieces``, ``directions``, ``estimator``,
-            ``fold_norm``, ``progress``.
-
-        Raises
-        ------
-        UsageError
-            The query or an option is wrong.
-
-        Examples
-        --------
-        >>> import unembed
-        >>> head = unembed.open_head("demo")
-        >>> head.nearest(head.concept("sea") + head.concept("horse")).expression
-        'sea + horse'
-        """
-        return as_concept(composer_of(self, **options), query)
-
-    def vector(
-        self,
-        query: Query,
-        **options: Unpack[Composition],
-    ) -> NDArray[np.float64]:
-        """Give the residual of norm 1 that stands for a concept: asking with it asks the same.
-
-        In the causal space it is Σ⁻¹v/‖Σ⁻¹v‖ for a concept at v from the mean row; in the others
-        v/‖v‖.
-
-        Parameters
-        ----------
-        query, **options
-            As in `concept`.
-
-        Returns
-        -------
-        ndarray of float64
-            Shape (D,).
-
-        Raises
-        ------
-        UsageError
-            The query or an option is wrong, or the concept is zero.
-
-        Examples
-        --------
-        >>> import unembed
-        >>> head = unembed.open_head("demo")
-        >>> vector_D = head.vector("sea + horse")
-        >>> head.nearest(vector_D, top=2).neighbours[0].text  # it names no token: none is left out
-        ' sea'
-        """
-        return self.concept(query, **options).residual()
-
-    def similarity(
-        self,
-        one: Query,
-        other: Query,
-        **options: Unpack[Composition],
-    ) -> float:
-        """Give the cosine of the angle between two concepts in a space.
-
-        Parameters
-        ----------
-        one, other : str, Concept, array_like or sequence of (key, weight)
-            As in `nearest`.
-        **options
-            As in `concept`.
-
-        Raises
-        ------
-        UsageError
-            A query or an option is wrong, or a concept is zero.
-
-        Examples
-        --------
-        >>> import unembed
-        >>> head = unembed.open_head("demo")
-        >>> head.similarity("sea", "ocean") > head.similarity("sea", "horse")
-        True
-        """
-        composer = composer_of(self, **options)
-        return similarity(as_concept(composer, one), as_concept(composer, other))
 
     def direction(self, name: str, **options: Unpack[Composition]) -> "DirectionScore":
         """Judge a direction: each pair left out in turn, beside the same words paired at random.
@@ -372,6 +277,58 @@ class Head(Unembedding):
         from .lens.ask import lens  # a query needs none of it
 
         return lens(self, prompt, **options)
+
+    def explain(self, query: Query, **options: "Unpack[ExplainOptions]") -> "Explanation":
+        """Say what a row, or a composed vector, is made of, and what is known of its token.
+
+        Parameters
+        ----------
+        query : str, Concept, array_like or sequence of (key, weight)
+            As in `nearest`.
+        **options
+            Those of `ExplainOptions`: ``parts``, ``among``, ``method``, ``signed``, ``top``; and
+            of `Composition`.
+
+        Raises
+        ------
+        UsageError
+            The query or an option is wrong, or the vector is zero.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> unembed.open_head("demo").explain("queen", parts=2).equation()
+        '▁king + female'
+        """
+        from .explaining.explain import explain  # a query needs none of it
+
+        return explain(self, query, **options)
+
+    def compare(self, other: "Unembedding", **options: "Unpack[CompareOptions]") -> "Comparison":
+        """Say how alike another head is, and which tokens and regions have moved most.
+
+        Parameters
+        ----------
+        other : Unembedding
+            The other, of any width and vocabulary.
+        **options
+            Those of `CompareOptions`: ``region``, ``top``, ``space``, ``progress``.
+
+        Raises
+        ------
+        UsageError
+            An option is wrong, or the two have fewer than two tokens in common.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> head = unembed.open_head("demo-bytes")
+        >>> head.compare(head)
+        Comparison(demo-bytes, demo-bytes: 50,364 tokens, residual 0.000, CKA 1.000)
+        """
+        from .comparing.compare import compare  # a query needs none of it
+
+        return compare(self, other, **options)
 
     def info(self) -> Info:
         """Say what was found in the source.

@@ -1,8 +1,8 @@
 """The nearest tokens to a concept, and what the head would make of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,7 @@ from .concepts.compose import (
 )
 from .concepts.concept import Concept
 from .concepts.grammar import parse
-from .concepts.pairs import Names
+from .concepts.pairs import Names, PairSet
 from .concepts.phrase import DEFAULT_PIECES, one_token
 from .heads.unembedding import Unembedding
 from .hubness import hubness
@@ -141,19 +141,13 @@ fold_norm, residual_norm, temperature, track, method, progress
     """
     if top < 1:
         raise UsageError(f"top is {top:,}; it must be at least 1")
-    for name, given in (("queries", queries), ("track", track)):
-        if isinstance(given, str):
-            raise UsageError(f"{name} is the one text {given!r}; give a list: [{given!r}]")
+    _check_list("track", track)
     for name, value in (("residual norm", residual_norm), ("temperature", temperature)):
         if value is not None and not _SMALLEST <= value <= _LARGEST:
             raise UsageError(
                 f"the {name} is {value}; it must be above zero: {_SMALLEST:g} to {_LARGEST:g}"
             )
-    own = read_given(directions)
-    known = None if isinstance(own, Path) else Names(own)
-    for query in queries:
-        if isinstance(query, str):
-            parse(query, directions=known)  # what is wrong is said before long work
+    own = _parsed(queries, directions)
     if score is not None and score not in SCORES:
         raise UsageError(f"unknown score {score!r}; the scores are {', '.join(SCORES)}")
     analogies = [terms_of(query) if score == "cosmul" else None for query in queries]
@@ -178,10 +172,7 @@ fold_norm, residual_norm, temperature, track, method, progress
         progress=progress,
     )
     geometry = composer.space
-    concepts = [
-        as_concept(composer, query, name=f"vector {place}")
-        for place, query in enumerate(queries, start=1)
-    ]
+    concepts = list(_each(composer, queries))
     norms = [residual_norm or concept.residual_norm for concept in concepts]
     if temperature != 1 and None in norms:
         raise UsageError(
@@ -209,6 +200,52 @@ fold_norm, residual_norm, temperature, track, method, progress
         ]
         answers += search.answers(concepts[together], norms[together], multiplied)
     return answers
+
+
+def composed(
+    head: Unembedding, queries: Sequence[Query], **options: Unpack[Composition]
+) -> Iterator[Concept]:
+    """Compose several queries, one after the other; all are parsed before the first.
+
+    Parameters
+    ----------
+    head : Unembedding
+        Whose tokens.
+    queries : sequence
+        As in `nearest`.
+    **options
+        Those of `Composition`.
+
+    Raises
+    ------
+    UsageError
+        A query or an option is wrong.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> [concept.expression for concept in composed(unembed.open_head("demo"), ["sea", "horse"])]
+    ['sea', 'horse']
+    """
+    options["directions"] = _parsed(queries, options.get("directions"))
+    return _each(composer_of(head, **options), queries)
+
+
+def _each(composer: Composer, queries: Sequence[Query]) -> Iterator[Concept]:
+    """Compose queries; a residual is named by its place."""
+    for place, query in enumerate(queries, start=1):
+        yield as_concept(composer, query, name=f"vector {place}")
+
+
+def _parsed(queries: Sequence[Query], directions: Given) -> Mapping[str, PairSet] | Path:
+    """Refuse expressions that do not parse, before long work; give the directions as read."""
+    _check_list("queries", queries)
+    own = read_given(directions)
+    known = None if isinstance(own, Path) else Names(own)
+    for query in queries:
+        if isinstance(query, str):
+            parse(query, directions=known)
+    return own
 
 
 def as_concept(composer: Composer, query: Query, *, name: str = "vector") -> Concept:
@@ -244,6 +281,12 @@ def as_concept(composer: Composer, query: Query, *, name: str = "vector") -> Con
     if isinstance(query, list | tuple) and query and _is_pair(query[0]):
         return composer.pairs(query)
     return of_residual(cast(ArrayLike, query), space=composer.space, expression=name)
+
+
+def _check_list(name: str, given: object) -> None:
+    """Refuse one text where a list of them is meant."""
+    if isinstance(given, str):
+        raise UsageError(f"{name} is the one text {given!r}; give a list: [{given!r}]")
 
 
 def _is_pair(part: object) -> bool:

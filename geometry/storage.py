@@ -137,6 +137,8 @@ def check_writable(name: str) -> None:
     ...     str(error)
     '/: is no regular file; name another'
     """
+    if "\0" in name:
+        raise UsageError(f"{name!r}: a path has no NUL character")
     path = Path(name)
     try:
         if path.exists() and not path.is_file():

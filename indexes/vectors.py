@@ -108,8 +108,8 @@ def read_vectors(path: Path, *, width: int) -> NDArray[np.float64]:
     Parameters
     ----------
     path : Path
-        A ``.npy`` file, or a safetensors file with a single tensor; of floating point, shape (D,)
-        or (N, D).
+        A ``.npy`` file, or a safetensors file with a single tensor or one called ``vectors``; of
+        floating point, shape (D,) or (N, D).
     width : int
         D.
 
@@ -133,7 +133,7 @@ def read_vectors(path: Path, *, width: int) -> NDArray[np.float64]:
     array([[1., 0.],
            [0., 1.]])
     """
-    return _read(path, partial(_as_vectors, path, width), None)[0]
+    return _read(path, partial(_as_vectors, path, width), "vectors")[0]
 
 
 def read_stack(
@@ -173,9 +173,7 @@ def read_stack(
     return _read(path, partial(_as_stack, path, width), tensor)
 
 
-def _read(
-    path: Path, check: Check, tensor: str | None
-) -> tuple[NDArray[np.float64], TensorFile | None]:
+def _read(path: Path, check: Check, tensor: str) -> tuple[NDArray[np.float64], TensorFile | None]:
     """Read the numbers of a file, once their shape is checked."""
     if not is_file(path):
         raise UsageError(f"{path}: there is no such file; vectors are read from .npy, safetensors")
@@ -255,9 +253,7 @@ def _npy_header(path: Path) -> tuple[str, int]:
     return head[begin:end].decode("latin-1"), end
 
 
-def _safetensors(
-    path: Path, check: Check, tensor: str | None
-) -> tuple[NDArray[Any], str, TensorFile]:
+def _safetensors(path: Path, check: Check, tensor: str) -> tuple[NDArray[Any], str, TensorFile]:
     """Map the only tensor of a safetensors file, or the one that is named."""
     try:
         file = TensorFile.open(path)
@@ -265,10 +261,11 @@ def _safetensors(
         raise UsageError(f"{error}; vectors are read from .npy and safetensors") from error
     if len(file.entries) == 1:
         (tensor,) = file.entries
-    if tensor is None or tensor not in file.entries:
+    if tensor not in file.entries:
         held = ", ".join(map(repr, list(file.entries)[:20])) or "none"
-        called = "" if tensor is None else f", or one called {tensor!r}"
-        raise UsageError(f"{path}: vectors are a single tensor{called}; it holds {held}")
+        raise UsageError(
+            f"{path}: vectors are a single tensor, or one called {tensor!r}; it holds {held}"
+        )
     entry = file.entries[tensor]
     if entry.dtype not in ROW_TYPES:
         raise UsageError(f"{path}: its values are {entry.dtype}; vectors are of floating point")

@@ -91,7 +91,47 @@ def test_a_lens_is_golden(
 
 
 @pytest.mark.parametrize(
-    "page", [[], ["near"], ["map"], ["lens"], ["direction"], ["evaluate"], ["info"], ["cache"]]
+    ("golden", "family", "arguments"),
+    [
+        ("explain.txt", "sentencepiece", ["🐴", "--from", "all", "--parts", "3"]),
+        ("explain-fragment.txt", "byte_level", ["#200", "--parts", "2", "--signed"]),
+        ("explain-sum.txt", "wordpiece", ["-king + sea", "--parts", "3", "--by", "lasso"]),
+    ],
+)
+def test_an_explanation_is_golden(
+    run: Run,
+    make_checkpoint: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    golden: str,
+    family: str,
+    arguments: list[str],
+) -> None:
+    directory = make_checkpoint(family, dtype="F32")
+    monkeypatch.chdir(directory.parent)
+    code, out, _ = run("explain", f"./{directory.name}", *arguments)
+    assert code == 0
+    if "UNEMBED_WRITE_GOLDEN" in os.environ:
+        (GOLDEN / golden).write_text(out, encoding="utf-8")
+    assert out == (GOLDEN / golden).read_text(encoding="utf-8")
+    code, out, _ = run("explain", f"./{directory.name}", *arguments, "--json")
+    assert (code, json.loads(out)["schema"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        [],
+        ["near"],
+        ["explain"],
+        ["similarity"],
+        ["export"],
+        ["map"],
+        ["lens"],
+        ["direction"],
+        ["evaluate"],
+        ["info"],
+        ["cache"],
+    ],
 )
 def test_help_is_golden(run: Run, page: list[str]) -> None:
     code, out, _ = run(*page, "--help")

@@ -1,5 +1,6 @@
 """Residuals beside concepts and as sums of rows, against numbers made by hand."""
 
+import itertools
 import json
 from collections.abc import Callable
 from io import StringIO
@@ -7,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pyarrow import parquet
 from rich.console import Console
 from unembed import Head, open_head, write_lens
 from unembed.cli import main
 from unembed.errors import ExpressionError, UsageError
-from unembed.geometry.lens.sparse import sparse_sums
+from unembed.geometry.explaining.dictionary import Dictionary
+from unembed.geometry.explaining.forms import same_word, word_of
+from unembed.geometry.explaining.pursuit import Part, sparse_sums
 from unembed.geometry.model.residuals import Residuals
 from unembed.geometry.space import open_space
 from unembed.geometry.views.lens_table import lens_table
@@ -23,6 +27,10 @@ Make = Callable[..., Path]
 @pytest.fixture
 def head(make_checkpoint: Make) -> Head:
     return open_head(make_checkpoint("sentencepiece"))
+
+
+def sums(head: Head, vectors_ND: NDArray[np.float64], count: int) -> list[tuple[Part, ...]]:
+    return sparse_sums(head, open_space(head), vectors_ND, count, dictionary=Dictionary.whole(head))
 
 
 def held(head: Head, layers: int = 3, positions: int = 2) -> Residuals:
@@ -55,7 +63,7 @@ def test_a_sum_of_rows_is_found_again(head: Head) -> None:
     rows_KD = space.place(head.rows.decode(np.array(ids)))
     rows_KD /= np.linalg.norm(rows_KD, axis=1, keepdims=True)
     vector_D = np.array([3.0, 2.0, 1.0]) @ rows_KD
-    (parts,) = sparse_sums(head, space, vector_D[None], 3)
+    (parts,) = sums(head, vector_D[None], 3)
     assert {part.id for part in parts} == set(ids)
     assert parts[-1].explained == pytest.approx(1.0)
     shares = [part.explained for part in parts]
@@ -63,7 +71,7 @@ def test_a_sum_of_rows_is_found_again(head: Head) -> None:
     weights = {part.id: part.weight * np.linalg.norm(vector_D) for part in parts}
     assert [weights[id_] for id_ in ids] == pytest.approx([3.0, 2.0, 1.0])
     # What is explained is not added to.
-    (more,) = sparse_sums(head, space, vector_D[None], 9)
+    (more,) = sums(head, vector_D[None], 9)
     assert len(more) == 3
 
 
@@ -72,7 +80,7 @@ def test_each_step_takes_the_nearest_and_fits_again(head: Head) -> None:
     vectors_ND = np.random.default_rng(1).normal(size=(5, head.rows.width))
     rows_VD = space.place(head.rows.decode(np.arange(head.rows.count)))
     units_VD = rows_VD / np.linalg.norm(rows_VD, axis=1, keepdims=True)
-    for vector_D, parts in zip(vectors_ND, sparse_sums(head, space, vectors_ND, 4), strict=True):
+    for vector_D, parts in zip(vectors_ND, sums(head, vectors_ND, 4), strict=True):
         unit_D = vector_D / np.linalg.norm(vector_D)
         assert all(part.weight > 0 for part in parts)
         chosen = [part.id for part in parts]
@@ -87,11 +95,11 @@ def test_each_step_takes_the_nearest_and_fits_again(head: Head) -> None:
 
 def test_forms_of_a_word_are_passed_over_and_zero_has_no_sum(head: Head) -> None:
     vectors_ND = np.random.default_rng(2).normal(size=(8, head.rows.width))
-    for parts in sparse_sums(head, open_space(head), vectors_ND, 5):
-        whole = [part.text for part in parts if part.text is not None]
-        stems = [text.strip().casefold()[:4] for text in whole]
-        assert len(set(stems)) == len(stems)
-    assert sparse_sums(head, open_space(head), np.zeros((1, head.rows.width)), 2) == [()]
+    for parts in sums(head, vectors_ND, 5):
+        words = [word_of(part.text) for part in parts if part.text is not None]
+        pairs = itertools.combinations([word for word in words if word], 2)
+        assert not any(same_word(*pair) for pair in pairs)
+    assert sums(head, np.zeros((1, head.rows.width)), 2) == [()]
 
 
 def test_a_decomposition_says_what_chance_explains(head: Head) -> None:
@@ -100,7 +108,7 @@ def test_a_decomposition_says_what_chance_explains(head: Head) -> None:
     assert 0 < found.chance < 1
     assert all(layer.parts for position in found.positions for layer in position.layers)
     layer = found.to_dict()["positions"][0]["layers"][0]
-    assert set(layer["parts"][0]) == {"id", "token", "text", "weight", "explained"}
+    assert set(layer["parts"][0]) == {"id", "token", "text", "weight", "explained", "kind"}
     assert found == head.lens(held(head), decompose=2)
 
 

@@ -197,9 +197,9 @@ NO_SAFETENSORS = "not a readable safetensors file: .*; vectors are read from .np
 SAFETENSORS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "several": (
         lambda path: tensors(path, a=torch.zeros(6), b=torch.zeros(6)),
-        "vectors are a single tensor; it holds 'a', 'b'",
+        "vectors are a single tensor, or one called 'vectors'; it holds 'a', 'b'",
     ),
-    "none": (tensors, "vectors are a single tensor; it holds none"),
+    "none": (tensors, "vectors are a single tensor, or one called 'vectors'; it holds none"),
     "integers": (lambda path: tensors(path, a=torch.zeros(6).long()), "its values are I64"),
     "float8": (
         lambda path: tensors(path, a=torch.zeros(6).to(torch.float8_e4m3fn)),

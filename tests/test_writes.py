@@ -32,6 +32,9 @@ def test_the_watch_sees_what_is_outside(tmp_path: Path) -> None:
     [
         (["near", "MODEL", "king"], None),
         (["near", "MODEL", "king", "--space", "causal"], None),
+        (["similarity", "MODEL", "king", "sea"], None),
+        (["export", "MODEL", "-o", "OUT.npy"], "OUT.npy"),
+        (["export", "MODEL", "king", "sea + horse", "-o", "OUT.parquet"], "OUT.parquet"),
         (["info", "MODEL"], None),
         (["audit", "MODEL", "LIST", "-o", "OUT.csv"], "OUT.csv"),
         (["map", "MODEL", "--region", "words", "-o", "OUT.html"], "OUT.html"),

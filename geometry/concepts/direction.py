@@ -156,7 +156,7 @@ class Directions:
                 arrays["map"] = np.eye(width) if found.map_DD is None else found.map_DD
             return arrays
 
-        key = (_VERSION, self.space.key, name, self._origin(name), estimator, self.pieces)
+        key = (_VERSION, self.space.key, name, self.origin(name), estimator, self.pieces)
         label = "own" if name in self.given else name if name in built_in() else EMOJI
         kept = self.head.store.arrays(
             f"direction-{label}",
@@ -180,7 +180,7 @@ class Directions:
             self.pairs(name), self.estimator_of(name), self.fit(name), pieces=self.pieces
         )
 
-    def _origin(self, name: str) -> str:
+    def origin(self, name: str) -> str:
         """Tell what a direction is learned from apart from everything else."""
         pairs = self.given.get(name) or built_in().get(name)
         if pairs is None:

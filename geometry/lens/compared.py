@@ -8,12 +8,13 @@ import numpy as np
 from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..concepts.compose import composer_of
+from ..explaining.dictionary import Dictionary
+from ..explaining.pursuit import MOST, Part, sparse_sums
 from ..heads.unembedding import Unembedding
 from ..model.placing import placed
 from ..model.residuals import Residuals
 from ..space import DEFAULT_SPACE
 from .lens import Lens
-from .sparse import MOST, Part, sparse_sums
 
 _RANDOM = 16  # vectors that mean nothing
 
@@ -84,7 +85,10 @@ def compared(
     if decompose:
         random_ND = np.random.default_rng(0).normal(size=(_RANDOM, width))
         both_ND = np.concatenate([placed_ND, random_ND])
-        sums = sparse_sums(head, composer.space, both_ND, decompose, progress=progress)
+        whole = Dictionary.whole(head)
+        sums = sparse_sums(
+            head, composer.space, both_ND, decompose, dictionary=whole, progress=progress
+        )
         explained = [parts[-1].explained if parts else 0.0 for parts in sums[len(placed_ND) :]]
         chance = float(np.mean(explained))
     positions = tuple(

@@ -3,12 +3,12 @@
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..explaining.pursuit import Part
 from ..frames import arrow_of, pandas_of
 from ..model.repeating import Written
 from ..projection.map import Map
 from ..tokens.vocabulary import display
 from .inline import inline_table
-from .sparse import Part
 
 if TYPE_CHECKING:
     import pandas

@@ -12,6 +12,7 @@ _SCRIPTS = (
     "New_Tai_Lue Tai_Tham Tai_Viet Tifinagh Vai Wancho Yi"
 )
 _SHARED = frozenset({"Common"})
+SCRIPTS = (*_SCRIPTS.split(), "Common", "Mixed", "Other")
 
 
 def scripts_of(texts: Sequence[str | None]) -> tuple[str, ...]:

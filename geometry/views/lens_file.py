@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from ..endings import check_ending, write_by_ending
 from ..lens.lens import Lens
 from .figure import METADATA
-from .files import check_ending, check_path, json_line, write_by_ending, write_parquet
+from .files import check_path, json_line, write_parquet
 from .lens_figure import lens_figure
 from .lens_page import lens_page
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 
 from ..answer import Neighbour, Neighbours
+from ..similarities import Similarities
 
 
 def json_lines(answers: Iterable[Neighbours]) -> Iterator[str]:
@@ -60,6 +61,31 @@ def csv_lines(answers: Iterable[Neighbours]) -> Iterator[str]:
         for name in ("neighbours", "tracked"):
             for near in getattr(answer, name):
                 yield _row([*asked, name, *asdict(near).values()])
+
+
+def square_lines(found: Similarities) -> Iterator[str]:
+    """Give a square as CSV: a header with the expressions, then a row for each, led by it.
+
+    Parameters
+    ----------
+    found : Similarities
+        What is given.
+
+    Yields
+    ------
+    str
+        A row as RFC 4180 has it, without its line end; floats in full.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = unembed.open_head("demo").similarities(["sea", "horse"])
+    >>> next(square_lines(found))
+    'expression,sea,horse'
+    """
+    yield _row(["expression", *found.expressions])
+    for expression, values in zip(found.expressions, found.values_NN.tolist(), strict=True):
+        yield _row([expression, *values])
 
 
 def _row(values: list[object]) -> str:

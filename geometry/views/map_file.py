@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import IO
 
+from ..endings import check_ending, write_by_ending
 from ..projection.map import Map
 from ..runs.writing import csv_cell
 from .figure import METADATA
-from .files import check_ending, check_path, json_line, write_by_ending, write_parquet
+from .files import check_path, json_line, write_parquet
 from .map_figure import map_figure
 from .map_page import map_page
 

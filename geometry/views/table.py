@@ -41,7 +41,7 @@ def neighbours_table(answer: Neighbours, vocabulary: Vocabulary) -> Group:
     how = f"{answer.score} in the {answer.space} space"
     lines = [f"{answer.expression}: {answer.source}, {where}, {how}"]
     if answer.resolved:
-        lines.append("  " + ", ".join(_reading(name) for name in answer.resolved))
+        lines.append("  " + ", ".join(reading(name) for name in answer.resolved))
     lines.append(f"  {_snap(answer)}")
     parts: list[RenderableType] = [line_of(line) for line in lines]
     parts.append(_table(answer.neighbours, vocabulary))
@@ -61,8 +61,15 @@ def line_of(text: str) -> Text:
     return Text(display(text), no_wrap=True, overflow="ignore")
 
 
-def _reading(name: Resolved) -> str:
-    """Say which tokens a name was taken for."""
+def reading(name: Resolved) -> str:
+    """Say which tokens a name was taken for.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> reading(unembed.open_head("demo").concept("seahorse").resolved[0])
+    'seahorse is ▁se ahorse, weighed by rarity'
+    """
     how = name.method.partition("_")[2] if name.method.startswith(("pieces_", "words_")) else ""
     tokens = " ".join(name.tokens)
     if name.method in {MODEL, f"pieces_{MODEL}"}:

@@ -1,0 +1,1 @@
+"""Two heads beside each other."""

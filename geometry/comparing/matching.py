@@ -1,0 +1,66 @@
+"""Which tokens of two vocabularies are the same."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tokens.kinds import KINDS
+from ..tokens.vocabulary import Vocabulary
+
+# N tokens that both have.
+
+_NAMED = {KINDS.index("special"), KINDS.index("unused")}  # which write nothing of their own
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The tokens that two vocabularies have in common.
+
+    Attributes
+    ----------
+    ids_N : ndarray of int64
+        Those of the first, ascending.
+    others_N : ndarray of int64
+        Those of the second, in the same order.
+
+    Examples
+    --------
+    >>> Matched(np.array([3]), np.array([7])).ids_N
+    array([3])
+    """
+
+    ids_N: NDArray[np.int64]
+    others_N: NDArray[np.int64]
+
+
+def match(vocabulary: Vocabulary, other: Vocabulary) -> Matched:
+    """Match tokens by the bytes that they write; special and unused ones by their strings.
+
+    However two vocabularies spell a space, it is the same byte. Of several tokens that write the
+    same, the first of each counts: a whole token before a byte-fallback token, then the lower id.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> one, other = (unembed.open_head(name).vocabulary for name in ("demo", "demo-bytes"))
+    >>> found = match(one, other)
+    >>> place = found.ids_N.tolist().index(one.id_of_token("▁sea"))
+    >>> other.token(int(found.others_N[place]))
+    'Ġsea'
+    """
+    mine, theirs = _keys(vocabulary), _keys(other)
+    pairs = sorted((id_, theirs[key]) for key, id_ in mine.items() if key in theirs)
+    found_N2 = np.array(pairs, dtype=np.int64).reshape(len(pairs), 2)
+    return Matched(found_N2[:, 0], found_N2[:, 1])
+
+
+def _keys(vocabulary: Vocabulary) -> dict[tuple[bool, bytes], int]:
+    """Give the id of each token by what it is matched by: the first of several, put in last."""
+    kinds = vocabulary.kinds_V.tolist()
+    return {
+        (True, vocabulary.strings[id_])
+        if kinds[id_] in _NAMED
+        else (False, vocabulary.written[id_]): id_
+        for id_ in reversed(vocabulary.by_bytes_V.tolist())
+    }

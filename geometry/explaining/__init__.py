@@ -1,0 +1,1 @@
+"""What a row is made of, what is known of its token."""

@@ -1,0 +1,113 @@
+"""The regions that tokens belong to, emoji and scripts, and the mean row of each."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...indexes.moments import mean
+from ...indexes.store import Arrays, fits
+from ..heads.unembedding import Unembedding
+from ..region import find_region, holds
+from ..tokens.kinds import unicode_versions
+from ..tokens.scripts import SCRIPTS, scripts_of
+
+# V tokens, rows of width D; M regions.
+
+_FEWEST = 50  # tokens of a region whose mean says something
+_NONE = frozenset({"Common", "Mixed", "Other"})
+
+
+@dataclass(frozen=True, eq=False)
+class Belonging:
+    """Which regions there are on a head, and which token is in which.
+
+    Attributes
+    ----------
+    names : tuple of str
+        ``emoji`` and the scripts of at least 50 tokens, as `find_region` takes them.
+    means_MD : ndarray of float64
+        The mean of the rows of each.
+    counts_M : ndarray of int64
+        How many they are.
+    scripts_V : ndarray of int64
+        The script of each token, a place in `SCRIPTS`.
+    emoji_N : ndarray of int64
+        The emoji, ascending.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> belonging = belonging_of(unembed.open_head("demo"))
+    >>> belonging.names[:3], [belonging.names[at] for at in belonging.of(5442)]
+    (('emoji', 'latin', 'cyrillic'), ['latin'])
+    """
+
+    names: tuple[str, ...]
+    means_MD: NDArray[np.float64]
+    counts_M: NDArray[np.int64]
+    scripts_V: NDArray[np.int64]
+    emoji_N: NDArray[np.int64]
+
+    def of(self, id_: int) -> tuple[int, ...]:
+        """Give the places of the regions that a token is in."""
+        inside = {SCRIPTS[self.scripts_V[id_]].lower()}
+        if holds(self.emoji_N, id_):
+            inside.add("emoji")
+        return tuple(at for at, name in enumerate(self.names) if name in inside)
+
+
+def belonging_of(head: Unembedding) -> Belonging:
+    """Find the regions of a head and their means, from the store where they were found before.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> belonging_of(unembed.open_head("demo-bytes")).names[:3]  # it has four emoji
+    ('latin', 'cyrillic', 'greek')
+    """
+    vocabulary, count, width = head.vocabulary, head.rows.count, head.rows.width
+    emoji_N = _emoji(head)
+
+    def scripts() -> Arrays:
+        texts = [vocabulary.text(id_) for id_ in range(count)]
+        return {"scripts": np.array([SCRIPTS.index(name) for name in scripts_of(texts)])}
+
+    known = repr((vocabulary.key, unicode_versions()))
+    scripts_V = head.store.arrays(
+        "scripts",
+        known,
+        scripts,
+        lambda kept: (
+            fits(kept, {"scripts": (count,)}, np.int64)
+            and bool(np.all((kept["scripts"] >= 0) & (kept["scripts"] < len(SCRIPTS))))
+        ),
+    )["scripts"]
+    members = {"emoji": emoji_N} | {
+        name.lower(): np.flatnonzero((scripts_V == at) & vocabulary.known_V)
+        for at, name in enumerate(SCRIPTS)
+        if name not in _NONE
+    }
+    members = {name: ids_N for name, ids_N in members.items() if len(ids_N) >= _FEWEST}
+    means_MD = head.store.arrays(
+        "region-means",
+        repr((head.key, known, hashlib.sha256(emoji_N.tobytes()).hexdigest())),
+        lambda: {
+            "means": np.array([mean(head.rows, ids_N) for ids_N in members.values()]).reshape(
+                len(members), width
+            )
+        },
+        lambda kept: fits(kept, {"means": (len(members), width)}),
+    )["means"]
+    counts_M = np.array([len(ids_N) for ids_N in members.values()], dtype=np.int64)
+    return Belonging(tuple(members), means_MD, counts_M, scripts_V, emoji_N)
+
+
+def _emoji(head: Unembedding) -> NDArray[np.int64]:
+    """Give the emoji of a head, which may have none."""
+    try:
+        return find_region(head, "emoji").ids_N
+    except UsageError:
+        return np.empty(0, dtype=np.int64)

@@ -1,0 +1,179 @@
+"""The characters that a fragment can begin or complete, and the tokens that do the rest."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ..tokens.becoming import unfinished
+from ..tokens.vocabulary import Vocabulary
+
+_LAST = 0x10FFFF
+_CONTINUATION = range(0x80, 0xC0)
+_UNASSIGNED = {"Cn", "Cs", "Co"}
+MOST = 4096  # characters that are named
+_OTHERS = 3
+
+
+@dataclass(frozen=True)
+class Character:
+    r"""A character that a fragment is a part of.
+
+    Attributes
+    ----------
+    text : str
+        The character.
+    name : str
+        Its name in Unicode, in small letters; empty where it has none.
+    role : str
+        What the fragment does: ``begins`` it, ``completes`` it, or stands ``inside``.
+    before, after : str
+        The bytes that lack, as hexadecimal digits.
+    tokens : tuple of int
+        The tokens that write all that lacks and nothing else; where both sides lack, those behind.
+    others : tuple of int
+        Without one, those that write more than it, the shortest first; at most three.
+
+    Examples
+    --------
+    >>> Character("é", "latin small letter e with acute", "begins", "", "a9", (), ()).after
+    'a9'
+    """
+
+    text: str
+    name: str
+    role: str
+    before: str
+    after: str
+    tokens: tuple[int, ...]
+    others: tuple[int, ...]
+
+
+def characters_of(vocabulary: Vocabulary, id_: int) -> tuple[tuple[Character, ...], int]:
+    r"""Give the characters that a fragment can be a part of, by their code points.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Of the head.
+    id_ : int
+        The token.
+
+    Returns
+    -------
+    characters : tuple of Character
+        The first 4,096 of them: those that it begins, then those that it completes, or, where it
+        has neither a beginning nor an end of its own, those that it stands inside of.
+    total : int
+        How many there are; of a token that is whole UTF-8 none.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> vocabulary = unembed.open_head("demo").vocabulary
+    >>> found, total = characters_of(vocabulary, vocabulary.id_of_token("<0xC3>"))
+    >>> total, found[0].text, found[0].role, [vocabulary.token(id) for id in found[0].tokens]
+    (64, 'À', 'begins', ['<0x80>'])
+    """
+    written = vocabulary.written[id_]
+    tail, head = unfinished(written), _continuations(written)
+    if len(head) == len(written):
+        found = [*_ending(head), *_inside(head)]
+    else:
+        found = [*_beginning(tail), *_ending(head)]
+    rests = _Rests(vocabulary)
+    characters = tuple(
+        Character(
+            text,
+            unicodedata.name(text, "").lower(),
+            role,
+            before.hex(),
+            after.hex(),
+            *(rests.behind(after) if after else rests.before(before)),
+        )
+        for text, role, before, after in found[:MOST]
+    )
+    return characters, len(found)
+
+
+def _continuations(written: bytes) -> bytes:
+    """Give the bytes at the beginning that belong to a character before."""
+    count = 0
+    while count < len(written) and written[count] in _CONTINUATION:
+        count += 1
+    return written[:count]
+
+
+def _beginning(tail: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """Give the characters whose bytes begin so."""
+    if tail:
+        for text, encoded in _encoded():
+            if len(encoded) > len(tail) and encoded.startswith(tail):
+                yield text, "begins", b"", encoded[len(tail) :]
+
+
+def _ending(head: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """Give the characters whose bytes end so."""
+    if head:
+        for text, encoded in _encoded():
+            if len(encoded) > len(head) and encoded.endswith(head):
+                yield text, "completes", encoded[: -len(head)], b""
+
+
+def _inside(middle: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """Give the characters that have these bytes inside, neither first nor last."""
+    for text, encoded in _encoded():
+        at = encoded.find(middle, 1)
+        if at > 0 and at + len(middle) < len(encoded):
+            yield text, "inside", encoded[:at], encoded[at + len(middle) :]
+
+
+@cache
+def _encoded() -> tuple[tuple[str, bytes], ...]:
+    """Give every character that Unicode has assigned, and its bytes."""
+    texts = (chr(code) for code in range(0x80, _LAST + 1))
+    return tuple(
+        (text, text.encode()) for text in texts if unicodedata.category(text) not in _UNASSIGNED
+    )
+
+
+class _Rests:
+    """The tokens that write what lacks of a character."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        known = [
+            (id_, vocabulary.written[id_]) for id_ in np.flatnonzero(vocabulary.known_V).tolist()
+        ]
+        self._starting = _by(known, _continuations)
+        self._ending = _by(known, unfinished)
+
+    def behind(self, after: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Give the tokens that write exactly these bytes, and some that go on after them."""
+        return _split(self._starting.get(after, ()), len(after))
+
+    def before(self, before: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Give the tokens that write exactly these bytes, and some that write more before them."""
+        return _split(self._ending.get(before, ()), len(before))
+
+
+def _by(
+    known: Iterable[tuple[int, bytes]], part: Callable[[bytes], bytes]
+) -> dict[bytes, list[tuple[int, int]]]:
+    """Gather tokens by a part of their bytes: the lengths of all bytes, and the ids."""
+    found: dict[bytes, list[tuple[int, int]]] = {}
+    for id_, written in known:
+        key = part(written)
+        if key:
+            found.setdefault(key, []).append((len(written), id_))
+    return found
+
+
+def _split(
+    found: Iterable[tuple[int, int]], length: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Tell tokens of just so many bytes from longer ones; of these give the shortest."""
+    exact = tuple(id_ for size, id_ in found if size == length)
+    longer = sorted((size, id_) for size, id_ in found if size > length)
+    return exact, () if exact else tuple(id_ for _, id_ in longer[:_OTHERS])

@@ -1,0 +1,76 @@
+"""What is known of a token, beside what its row is made of."""
+
+import numpy as np
+
+from ...indexes.argmax import Verdict, decide
+from ...indexes.progress import Progress, step_of
+from ..heads.unembedding import Unembedding
+from ..space import open_space
+from ..tokens.scripts import SCRIPTS
+from .belonging import belonging_of
+from .characters import characters_of
+from .explanation import Token
+
+# V tokens.
+
+
+def token_of(head: Unembedding, id_: int, *, progress: Progress | None = None) -> Token:
+    """Say what is known of a token.
+
+    Parameters
+    ----------
+    head : Unembedding
+        Its head.
+    id_ : int
+        A known token.
+    progress : callable, optional
+        Is told ``(step, done, total)``.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found = token_of(unembed.open_head("demo"), 5442)
+    >>> found.token, found.kind, found.script, found.writable
+    ('▁sea', 'whole-word', 'Latin', True)
+    """
+    vocabulary, belonging = head.vocabulary, belonging_of(head)
+    known_V, norms_V = vocabulary.known_V, head.norms_V
+    norm = float(norms_V[id_])
+    longer_V = (norms_V > norm) | ((norms_V == norm) & (np.arange(len(norms_V)) < id_))
+    verdict = writable(head, id_, progress=progress)
+    characters, total = characters_of(vocabulary, id_) if vocabulary.lacks(id_) else ((), 0)
+    return Token(
+        id=id_,
+        token=vocabulary.token(id_),
+        text=vocabulary.text(id_),
+        kind=vocabulary.kind(id_),
+        script=SCRIPTS[belonging.scripts_V[id_]],
+        regions=tuple(belonging.names[at] for at in belonging.of(id_)),
+        norm=norm,
+        norm_rank=1 + int((longer_V & known_V).sum()),
+        tokens=int(known_V.sum()),
+        writable=verdict.wins,
+        writable_by=verdict.by,
+        characters=characters,
+        characters_total=total,
+    )
+
+
+def writable(head: Unembedding, id_: int, *, progress: Progress | None = None) -> Verdict:
+    """Decide whether any residual gives a token the largest logit of all rows, padding included.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> writable(unembed.open_head("demo"), 5442).by
+    'own row'
+    """
+    return decide(
+        head.index,
+        head.rows,
+        id_,
+        lengths_V=head.norms_V,
+        mean_D=open_space(head, "centred", progress=progress).mean_D,
+        bias_V=head.bias_V,
+        done=step_of(progress, "looking for a residual that writes the token"),
+    )

@@ -1,0 +1,1 @@
+"""Vectors as files for other programs."""
