@@ -10,6 +10,7 @@ import click
 
 from . import __version__
 from .commands.audit import audit
+from .commands.compare import compare
 from .commands.convert import convert
 from .commands.direction import direction
 from .commands.evaluate import evaluate
@@ -40,6 +41,7 @@ def unembed() -> None:
 _COMMANDS = (
     near,
     explain,
+    compare,
     similarity,
     audit,
     map_,

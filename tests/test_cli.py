@@ -123,6 +123,7 @@ def test_an_explanation_is_golden(
         [],
         ["near"],
         ["explain"],
+        ["compare"],
         ["similarity"],
         ["export"],
         ["map"],

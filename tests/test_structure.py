@@ -37,6 +37,7 @@ LEVELS = [
     ("geometry.projection",),
     ("geometry.explaining",),
     ("geometry.comparing",),
+    ("geometry.examining",),
     ("geometry.lens",),
     ("geometry.head_vectors",),
     ("geometry.head",),

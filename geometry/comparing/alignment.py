@@ -26,6 +26,8 @@ class Alignment:
         The mean rows of the tokens that both have.
     turn_ED : ndarray of float64
         The orthogonal map, of as many dimensions as both have.
+    scale : float
+        What turned rows are multiplied by.
     residual : float
         What no orthogonal map and no scale explains: the least ``‖A - s B R‖² / ‖A‖²`` of the
         centred rows, 0 to 1, where the narrower head has zeros in the dimensions that it lacks. It
@@ -35,15 +37,20 @@ class Alignment:
 
     Examples
     --------
-    >>> Alignment(np.zeros(1), np.zeros(1), np.eye(1), 0.0, 1.0).cka
+    >>> Alignment(np.zeros(1), np.zeros(1), np.eye(1), 1.0, 0.0, 1.0).cka
     1.0
     """
 
     mean_D: NDArray[np.float64]
     mean_E: NDArray[np.float64]
     turn_ED: NDArray[np.float64]
+    scale: float
     residual: float
     cka: float
+
+    def __call__(self, others_NE: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring rows of the second head to where they lie among the rows of the first."""
+        return self.mean_D + self.scale * ((others_NE - self.mean_E) @ self.turn_ED)
 
 
 def align(rows: Rows, others: Rows, matched: Matched, *, done: Done) -> Alignment:
@@ -85,13 +92,14 @@ def align(rows: Rows, others: Rows, matched: Matched, *, done: Done) -> Alignmen
         cross_DE += one_ND.T @ other_NE
         done(min(places.stop, len(matched.ids_N)), len(matched.ids_N))
     left_DK, values_K, right_KE = np.linalg.svd(cross_DE, full_matrices=False)
-    squares = float(np.trace(own_DD) * np.trace(other_EE))
+    own, theirs, shared = float(np.trace(own_DD)), float(np.trace(other_EE)), float(values_K.sum())
     alike = float(norm(own_DD.ravel()) * norm(other_EE.ravel()))
     return Alignment(
         mean_D=mean_D,
         mean_E=mean_E,
         turn_ED=right_KE.T @ left_DK.T,
-        residual=max(1.0 - float(values_K.sum()) ** 2 / squares, 0.0) if squares else 1.0,
+        scale=shared / theirs if theirs else 0.0,
+        residual=max(1.0 - shared**2 / (own * theirs), 0.0) if own * theirs else 1.0,
         cka=float(np.square(cross_DE).sum()) / alike if alike else 0.0,
     )
 

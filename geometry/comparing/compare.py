@@ -71,7 +71,7 @@ def compare(
 
     Tokens are matched by the bytes that they write. The second head is turned onto the first by
     orthogonal Procrustes over all of them, whatever the widths; a token has moved as far as its
-    rows then differ in direction.
+    rows then lie apart, beside what is expected of rows so long.
 
     Parameters
     ----------
@@ -128,8 +128,7 @@ def compare(
         widths=(head.rows.width, other.rows.width),
         tokens=(int(head.vocabulary.known_V.sum()), int(other.vocabulary.known_V.sum())),
         matched=matched,
-        residual=alignment.residual,
-        cka=alignment.cka,
+        alignment=alignment,
         moves=moved,
         region=searched.name,
         moved=_described(head.vocabulary, matched, moved, found, most_S),
@@ -163,6 +162,7 @@ def _described(
             cosine=None if moved.cosines_N is None else float(moved.cosines_N[place]),
             aligned=float(moved.aligned_N[place]),
             ratio=None if np.isnan(moved.ratios_N[place]) else float(moved.ratios_N[place]),
+            moved=float(moved.moved_N[place]),
             deviations=float(moved.deviations_N[place]),
             shared=float(found.shared_S[at]),
             biased=float(found.biased_S[at]),

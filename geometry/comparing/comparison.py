@@ -9,6 +9,7 @@ import numpy as np
 from ..answer import SCHEMA
 from ..frames import pandas_of
 from ..tokens.vocabulary import Vocabulary, display
+from .alignment import Alignment
 from .matching import Matched
 from .moves import Moves, RegionMove
 
@@ -35,7 +36,7 @@ class Moved:
         Between its two rows, centred, the second turned onto the first head.
     ratio : float or None
         The length of the second row by that of the first; None where that is zero.
-    deviations : float
+    moved, deviations : float
         As in `Moves`.
     shared : float
         The share of its ten nearest tokens that are the same.
@@ -61,6 +62,7 @@ class Moved:
     cosine: float | None
     aligned: float
     ratio: float | None
+    moved: float
     deviations: float
     shared: float
     biased: float
@@ -84,16 +86,14 @@ class Comparison:
         How many tokens each has.
     matched : Matched
         Those that both have.
-    residual : float
-        Of orthogonal Procrustes, as in `Alignment`: 0 for a rotation and a scale, 1 at most.
-    cka : float
-        Linear centred kernel alignment: 1 for a rotation and a scale.
+    alignment : Alignment
+        How the second was turned onto the first, what that leaves, and linear CKA.
     moves : Moves
         How far each token has moved.
     region : str or None
         Where `moved` was looked for; None for all tokens.
     moved : tuple of Moved
-        The tokens that moved most: least aligned, equal ones by the lower id.
+        The tokens that moved most, equal ones by the lower id.
     regions : tuple of RegionMove
         The regions and kinds of tokens that moved most first.
     sampled : int
@@ -117,8 +117,7 @@ class Comparison:
     widths: tuple[int, int]
     tokens: tuple[int, int]
     matched: Matched
-    residual: float
-    cka: float
+    alignment: Alignment
     moves: Moves
     region: str | None
     moved: tuple[Moved, ...]
@@ -140,8 +139,8 @@ class Comparison:
             "widths": list(self.widths),
             "tokens": list(self.tokens),
             "matched": matched,
-            "residual": self.residual,
-            "cka": self.cka,
+            "residual": self.alignment.residual,
+            "cka": self.alignment.cka,
             "median_cosine": None if cosines_N is None else float(np.median(cosines_N)),
             "median_aligned": float(np.median(moves.aligned_N)),
             "sampled": self.sampled,
@@ -181,6 +180,7 @@ class Comparison:
             "cosine": [None] * len(ids) if cosines_N is None else cosines_N[order_N],
             "aligned": moves.aligned_N[order_N],
             "ratio": moves.ratios_N[order_N],
+            "moved": moves.moved_N[order_N],
             "deviations": moves.deviations_N[order_N],
         }
 
@@ -188,7 +188,7 @@ class Comparison:
         """Name the two and how alike they are."""
         return (
             f"Comparison({self.source}, {self.other}: {len(self.matched.ids_N):,} tokens, "
-            f"residual {self.residual:.3f}, CKA {self.cka:.3f})"
+            f"residual {self.alignment.residual:.3f}, CKA {self.alignment.cka:.3f})"
         )
 
     def _repr_html_(self) -> str:

@@ -38,7 +38,8 @@ def match(vocabulary: Vocabulary, other: Vocabulary) -> Matched:
     """Match tokens by the bytes that they write; special and unused ones by their strings.
 
     However two vocabularies spell a space, it is the same byte. Of several tokens that write the
-    same, the first of each counts: a whole token before a byte-fallback token, then the lower id.
+    same, the first of each are matched, then the second, and so on: a whole token comes before a
+    byte-fallback token, then the lower id.
 
     Examples
     --------
@@ -49,18 +50,20 @@ def match(vocabulary: Vocabulary, other: Vocabulary) -> Matched:
     >>> other.token(int(found.others_N[place]))
     'Ġsea'
     """
-    mine, theirs = _keys(vocabulary), _keys(other)
-    pairs = sorted((id_, theirs[key]) for key, id_ in mine.items() if key in theirs)
+    mine, theirs = _gathered(vocabulary), _gathered(other)
+    pairs = sorted(
+        pair for key, ids in mine.items() for pair in zip(ids, theirs.get(key, ()), strict=False)
+    )
     found_N2 = np.array(pairs, dtype=np.int64).reshape(len(pairs), 2)
     return Matched(found_N2[:, 0], found_N2[:, 1])
 
 
-def _keys(vocabulary: Vocabulary) -> dict[tuple[bool, bytes], int]:
-    """Give the id of each token by what it is matched by: the first of several, put in last."""
+def _gathered(vocabulary: Vocabulary) -> dict[tuple[bool, bytes], list[int]]:
+    """Give the ids of tokens by what they are matched by."""
     kinds = vocabulary.kinds_V.tolist()
-    return {
-        (True, vocabulary.strings[id_])
-        if kinds[id_] in _NAMED
-        else (False, vocabulary.written[id_]): id_
-        for id_ in reversed(vocabulary.by_bytes_V.tolist())
-    }
+    found: dict[tuple[bool, bytes], list[int]] = {}
+    for id_ in vocabulary.by_bytes_V.tolist():
+        named = kinds[id_] in _NAMED
+        key = (named, (vocabulary.strings if named else vocabulary.written)[id_])
+        found.setdefault(key, []).append(id_)
+    return found

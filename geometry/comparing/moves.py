@@ -14,7 +14,9 @@ from .matching import Matched
 # N tokens that both have, rows of width D in the first head and E in the second.
 
 _TO_DEVIATIONS = 1.4826  # the median distance from the median of a normal distribution, inverted
-_DIGITS, _ROUNDING = 6, 1e-6  # of aligned cosines: what is smaller is rounding
+_ROUNDING = 1e-10  # of a square by the mean square of rows: what moved less has not moved
+_DIGITS = 9  # of a logarithm
+_BINS = 64  # of tokens by their lengths, of which each has a median
 _FEWEST = 20  # tokens of a region that says something
 
 
@@ -27,29 +29,32 @@ class Moves:
     cosines_N : ndarray of float64 or None
         Between the two rows as they are; None where their widths differ.
     aligned_N : ndarray of float64
-        Between the first row and the second, both centred, the second turned onto the first head;
-        to six digits.
+        Between the first row and the second, both centred, the second turned onto the first head.
     ratios_N : ndarray of float64
         The length of the second row by that of the first; NaN where that is zero.
+    moved_N : ndarray of float64
+        The square of the distance between the two rows, turned and scaled, by the square that is
+        expected of a row so long: 1 for a token that moved as others do.
     deviations_N : ndarray of float64
-        How much less aligned than the median token, in units of the spread of all: 1.4826 times
-        the median distance from the median, which stands for a standard deviation and does not
-        mind the few that moved far; at least 1e-6.
+        The logarithm of `moved_N`, less its median, by its spread: 1.4826 times the median
+        distance from the median, which stands for a standard deviation and does not mind the few
+        that moved far. Zero where all moved alike.
 
     Examples
     --------
-    >>> Moves(None, np.ones(1), np.ones(1), np.zeros(1)).cosines_N is None
+    >>> Moves(None, np.ones(1), np.ones(1), np.ones(1), np.zeros(1)).cosines_N is None
     True
     """
 
     cosines_N: NDArray[np.float64] | None
     aligned_N: NDArray[np.float64]
     ratios_N: NDArray[np.float64]
+    moved_N: NDArray[np.float64]
     deviations_N: NDArray[np.float64]
 
     def order(self) -> NDArray[np.int64]:
-        """Give the places of tokens, the least aligned first, equal ones as they come."""
-        return np.argsort(self.aligned_N, kind="stable")
+        """Give the places of tokens, those that moved most first, equal ones as they come."""
+        return np.argsort(-self.deviations_N, kind="stable")
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,12 @@ class RegionMove:
 
 
 def moves(rows: Rows, others: Rows, matched: Matched, alignment: Alignment, *, done: Done) -> Moves:
-    """Measure how far tokens have moved.
+    """Measure how far tokens have moved, beside what is expected of rows of their lengths.
+
+    Noise that is the same for all rows moves each by the same square; what changes rows in
+    proportion moves each by a share of its own. So the square that is expected of a centred row of
+    length r is ``α + β r²``, with α and β not below 0, fitted to the medians of 64 groups of rows
+    of about the same length.
 
     Parameters
     ----------
@@ -101,13 +111,13 @@ def moves(rows: Rows, others: Rows, matched: Matched, alignment: Alignment, *, d
     --------
     >>> rows = Rows(np.array([[1, 0], [0, 2], [-1, -2]], dtype=np.float32), "F32")
     >>> both = Matched(np.arange(3), np.arange(3))
-    >>> same = Alignment(np.zeros(2), np.zeros(2), np.eye(2), 0.0, 1.0)
+    >>> same = Alignment(np.zeros(2), np.zeros(2), np.eye(2), 1.0, 0.0, 1.0)
     >>> moves(rows, rows, both, same, done=lambda done, total: None).aligned_N
     array([1., 1., 1.])
     """
     count = len(matched.ids_N)
     cosines_N = np.empty(count) if rows.width == others.width else None
-    aligned_N, ratios_N = np.empty(count), np.empty(count)
+    aligned_N, ratios_N, lengths_N, distances_N = np.empty((4, count))
     for places in blocks(matched, max(rows.width, others.width)):
         one_ND = rows.decode(matched.ids_N[places])
         other_NE = others.decode(matched.others_N[places])
@@ -115,18 +125,35 @@ def moves(rows: Rows, others: Rows, matched: Matched, alignment: Alignment, *, d
             ratios_N[places] = norm(other_NE) / norm(one_ND)
         if cosines_N is not None:
             cosines_N[places] = _cosines(one_ND, other_NE)
-        # Six digits of a cosine are enough, and float32 turns in half the time.
-        turned_ND = (other_NE - alignment.mean_E).astype(np.float32) @ alignment.turn_ED.astype(
-            np.float32
-        )
-        aligned_N[places] = _cosines(one_ND - alignment.mean_D, turned_ND.astype(np.float64))
+        one_ND, turned_ND = one_ND - alignment.mean_D, alignment(other_NE) - alignment.mean_D
+        aligned_N[places] = _cosines(one_ND, turned_ND)
+        lengths_N[places], distances_N[places] = norm(one_ND), norm(one_ND - turned_ND)
         done(min(places.stop, count), count)
-    aligned_N = np.round(aligned_N, _DIGITS)
     ratios_N[~np.isfinite(ratios_N)] = np.nan
-    distances_N = np.median(aligned_N) - aligned_N
-    spread = _TO_DEVIATIONS * float(np.median(np.abs(distances_N)))
-    deviations_N = distances_N / max(spread, _ROUNDING)
-    return Moves(cosines_N, aligned_N, ratios_N, deviations_N)
+    squares_N = np.square(lengths_N)
+    floor = _ROUNDING * float(squares_N.mean()) or 1.0
+    distant_N = np.maximum(np.square(distances_N), floor)
+    moved_N = distant_N / np.maximum(_expected(squares_N, distant_N), floor)
+    logarithms_N = np.log(moved_N)
+    logarithms_N = np.round(logarithms_N - np.median(logarithms_N), _DIGITS)
+    spread = _TO_DEVIATIONS * float(np.median(np.abs(logarithms_N)))
+    return Moves(cosines_N, aligned_N, ratios_N, moved_N, logarithms_N / (spread or 1.0))
+
+
+def _expected(
+    squares_N: NDArray[np.float64], distant_N: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the square of the way that is expected of rows, by the squares of their lengths."""
+    from scipy.optimize import nnls
+
+    groups = np.array_split(np.argsort(squares_N, kind="stable"), min(_BINS, len(squares_N)))
+    medians_G2 = np.array(
+        [(np.median(squares_N[group]), np.median(distant_N[group])) for group in groups]
+    )
+    # What is expected differs by orders of magnitude: each group counts by its own.
+    weighed_G2 = np.column_stack([np.ones(len(groups)), medians_G2[:, 0]]) / medians_G2[:, 1:]
+    (base, share), _ = nnls(weighed_G2, np.ones(len(groups)))
+    return np.asarray(base + share * squares_N, dtype=np.float64)
 
 
 def region_moves(moved: Moves, members: Mapping[str, NDArray[np.bool_]]) -> tuple[RegionMove, ...]:
@@ -147,16 +174,16 @@ def region_moves(moved: Moves, members: Mapping[str, NDArray[np.bool_]]) -> tupl
 
     Examples
     --------
-    >>> moved = Moves(None, np.linspace(1, 0, 60), np.ones(60), np.zeros(60))
+    >>> moved = Moves(None, np.ones(60), np.ones(60), np.arange(60.0), np.arange(60.0))
     >>> (found,) = region_moves(moved, {"last": np.arange(60) >= 30})
     >>> found.moved_more, found.deviations > 6
     (1.0, True)
     """
     from scipy.stats import rankdata
 
-    count = len(moved.aligned_N)
-    ranks_N = rankdata(-moved.aligned_N)
-    _, ties = np.unique(moved.aligned_N, return_counts=True)
+    count = len(moved.deviations_N)
+    ranks_N = rankdata(moved.deviations_N)
+    _, ties = np.unique(moved.deviations_N, return_counts=True)
     tied = float((ties.astype(np.float64) ** 3 - ties).sum())
     found = []
     for name, inside_N in members.items():
@@ -175,7 +202,7 @@ def region_moves(moved: Moves, members: Mapping[str, NDArray[np.bool_]]) -> tupl
                 deviations=(won - pairs / 2) / variance**0.5 if variance > 0 else 0.0,
             )
         )
-    return tuple(sorted(found, key=lambda one: (-one.deviations, one.name)))
+    return tuple(sorted(found, key=lambda one: (-one.moved_more, one.name)))
 
 
 def _cosines(one_ND: NDArray[np.float64], other_ND: NDArray[np.float64]) -> NDArray[np.float64]:

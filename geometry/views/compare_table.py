@@ -11,9 +11,12 @@ from rich.text import Text
 from ..comparing.comparison import Comparison, Moved
 from ..comparing.moves import RegionMove
 from ..tokens.vocabulary import Vocabulary, display
+from .lens_table import shortened
 from .table import line_of
 
 _REGIONS = 8  # that are shown
+_NEAR = 2  # of the nearest
+_LONGEST, _SHORT = 16, 9  # characters of a token, and of one that is near
 
 
 def compare_table(found: Comparison, vocabulary: Vocabulary) -> Group:
@@ -57,9 +60,10 @@ def _lines(found: Comparison) -> Iterator[str]:
         f"{found.source} and {found.other}: {len(found.matched.ids_N):,} tokens in common, "
         f"of {one:,} and {other:,}"
     )
+    how = found.alignment
     yield (
-        f"as wholes   Procrustes residual {found.residual:.4f}, linear CKA {found.cka:.4f} "
-        f"(rows of {found.widths[0]} and {found.widths[1]})"
+        f"as wholes   Procrustes residual {how.residual:.4f}, linear CKA {how.cka:.4f} (rows of "
+        f"{found.widths[0]} and {found.widths[1]})"
     )
     cosines_N = found.moves.cosines_N
     raw = "" if cosines_N is None else f"; as they are {np.median(cosines_N):.4f}"
@@ -74,22 +78,27 @@ def _tokens(moved: Sequence[Moved], vocabulary: Vocabulary) -> Table:
     """Draw a row for each token."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("token", no_wrap=True)
-    for column in ("cosine", "turned", "norm", "off", "same"):
-        table.add_column(column, justify="right")
-    for column in ("near in the first", "near in the second"):
+    for column in ("cosine", "turned", "norm", "deviations", "same"):
+        table.add_column(column, justify="right", min_width=len(column))
+    for column in ("near before", "near after"):
         table.add_column(column, no_wrap=True)
     for one in moved:
         table.add_row(
-            Text(vocabulary.display_text(one.id)),
+            Text(shortened(vocabulary.display_text(one.id), _LONGEST)),
             "" if one.cosine is None else f"{one.cosine:.3f}",
             f"{one.aligned:.3f}",
             "" if one.ratio is None else f"×{one.ratio:.2f}",
             f"{one.deviations:.1f}",
             f"{one.shared:.0%}",
-            Text(display(" ".join(text.strip() for text in one.near))),
-            Text(display(" ".join(text.strip() for text in one.other_near))),
+            _names(one.near),
+            _names(one.other_near),
         )
     return table
+
+
+def _names(texts: Sequence[str]) -> Text:
+    """Write the nearest tokens shortly."""
+    return Text(" ".join(shortened(display(text.strip()), _SHORT) for text in texts[:_NEAR]))
 
 
 def _regions(regions: Sequence[RegionMove]) -> Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..endings import check_ending
+from ..runs.writing import csv_cell
 from ..storage import check_writable
 from .figure import METADATA, check_figure
 
@@ -59,3 +60,25 @@ def write_parquet(table: "pyarrow.Table", file: IO[bytes]) -> None:
     from pyarrow import parquet
 
     parquet.write_table(table, file, compression="zstd")
+
+
+def write_csv(table: "pyarrow.Table", file: IO[bytes]) -> None:
+    r"""Write a table as CSV, lists as JSON.
+
+    Examples
+    --------
+    >>> import io, pyarrow
+    >>> file = io.BytesIO()
+    >>> write_csv(pyarrow.table({"id": [1], "near": [[2, 3]]}), file)
+    >>> file.getvalue().decode()
+    'id,near\n1,"[2, 3]"\n'
+    """
+    import csv
+    import io
+
+    lines = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(table.column_names)
+    columns = [column.to_pylist() for column in table.columns]
+    writer.writerows([csv_cell(value) for value in row] for row in zip(*columns, strict=True))
+    lines.detach()

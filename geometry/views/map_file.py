@@ -1,13 +1,11 @@
 """A map as a file: a picture, a page or a table, by the file's ending."""
 
 from pathlib import Path
-from typing import IO
 
 from ..endings import check_ending, write_by_ending
 from ..projection.map import Map
-from ..runs.writing import csv_cell
 from .figure import METADATA
-from .files import check_path, json_line, write_parquet
+from .files import check_path, json_line, write_csv, write_parquet
 from .map_figure import map_figure
 from .map_page import map_page
 
@@ -70,22 +68,8 @@ def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> Non
         {
             ".html": lambda file: file.write(map_page(found, color_by=color_by)),
             ".parquet": lambda file: write_parquet(found.to_arrow(), file),
-            ".csv": lambda file: _write_csv(found, file),
+            ".csv": lambda file: write_csv(found.to_arrow(), file),
             ".json": lambda file: file.write(json_line(found.to_dict())),
         },
         what="map",
     )
-
-
-def _write_csv(found: Map, file: IO[bytes]) -> None:
-    """Write a table as CSV, lists as JSON."""
-    import csv
-    import io
-
-    table = found.to_arrow()
-    lines = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(table.column_names)
-    columns = [column.to_pylist() for column in table.columns]
-    writer.writerows([csv_cell(value) for value in row] for row in zip(*columns, strict=True))
-    lines.detach()

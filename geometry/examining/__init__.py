@@ -1,0 +1,1 @@
+"""All tokens of a head at once: what holds of each, proved."""
