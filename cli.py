@@ -21,6 +21,7 @@ from .commands.lens import lens
 from .commands.map import map_
 from .commands.near import near
 from .commands.similarity import similarity
+from .commands.vocab import vocab
 from .errors import UnembedError, UsageError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -43,6 +44,7 @@ _COMMANDS = (
     explain,
     compare,
     similarity,
+    vocab,
     audit,
     map_,
     lens,

@@ -31,8 +31,10 @@ from .options import opens_a_head, print_lines, show
 @click.option(
     "--output",
     "-o",
+    "outputs",
+    multiple=True,
     metavar="FILE",
-    help="Write a row for each token that both have: .parquet, .csv or .jsonl.",
+    help="Write a row for each token that both have: .parquet or .csv. May be given again.",
 )
 @click.option(
     "--map",
@@ -52,7 +54,7 @@ def compare(
     region: str | None,
     top: int,
     space: str,
-    output: str | None,
+    outputs: tuple[str, ...],
     drawn: str | None,
     as_json: bool,
 ) -> None:
@@ -74,7 +76,7 @@ def compare(
     from ..geometry.views.compare_table import compare_table
     from ..geometry.views.map_file import check_map_path, write_map
 
-    if output is not None:
+    for output in outputs:
         check_comparison_path(Path(output))
     if drawn is not None:
         check_map_path(Path(drawn))
@@ -90,12 +92,11 @@ def compare(
         found = head.compare(second, region=region, top=top, space=space, progress=bars)
         if drawn is not None and region is not None:
             write_map(drawn_moves(head, second, found, region, progress=bars), Path(drawn))
-        if output is not None:
+        for output in outputs:
             write_comparison(found, Path(output))
     if as_json:
         print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
         return
     show(compare_table(found, head.vocabulary))
-    for path in (output, drawn):
-        if path is not None:
-            click.echo(f"written: {path}")
+    for path in (*outputs, *([] if drawn is None else [drawn])):
+        click.echo(f"written: {path}")

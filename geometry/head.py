@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .comparing.comparison import Comparison
     from .evaluation.directions import DirectionScore
     from .evaluation.evaluate import Evaluation
+    from .examining.health import Health
     from .explaining.explain import ExplainOptions
     from .explaining.explanation import Explanation
     from .heads.unembedding import Unembedding
@@ -329,6 +330,31 @@ class Head(HeadVectors):
         from .comparing.compare import compare  # a query needs none of it
 
         return compare(self, other, **options)
+
+    def examine(self, *, writable: bool = False, progress: Progress | None = None) -> "Health":
+        """Say what each token of the vocabulary is, and which are odd.
+
+        Parameters
+        ----------
+        writable : bool
+            Decide too for every token whether any residual writes it: long the first time.
+        progress : callable, optional
+            Is told ``(step, done, total)``.
+
+        Raises
+        ------
+        VocabularyError
+            The tokenizers library cannot encode by this tokenizer.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> unembed.open_head("demo-bytes").examine().kinds()["byte"]
+        128
+        """
+        from .examining.examine import examine  # a query needs none of it
+
+        return examine(self, writable=writable, progress=progress)
 
     def info(self) -> Info:
         """Say what was found in the source.

@@ -17,7 +17,7 @@ OWN, PROGRAMME, EQUAL, OPEN = "own row", "linear programme", "equal row", "undec
 _FIRST = 512  # rows that stand for all at first
 _MORE = 256  # of those that beat the row, taken in each time
 _ROUNDS = 60
-_MARGIN = 1e-9  # of the longest row: below it a margin is rounding
+MARGIN = 1e-9  # of the longest row: below it a margin is rounding
 _HULL = 1e-6  # of the longest row: how near a mean of others comes to a row in their hull
 
 
@@ -106,7 +106,7 @@ def decide(
     for round_ in range(_ROUNDS):
         done(round_, _ROUNDS)
         vector_D, scale, margin, weights_S = race.programme(beaten_N)
-        if margin <= _MARGIN * race.longest:
+        if margin <= MARGIN * race.longest:
             kept_S = weights_S > 0
             if not race.is_mean(beaten_N[kept_S], weights_S[kept_S]):
                 break

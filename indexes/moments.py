@@ -143,7 +143,7 @@ def mapped_norms(
         norms_N = norm(centred_ND if map_DD is None else centred_ND @ map_DD)
         norms_V[places] = np.where(at_mean_N, 0.0, norms_N)
         done(min(places.stop, rows.count), rows.count)
-    return norms_V if map_DD is None else norms_V[_first_equals(rows)]
+    return norms_V if map_DD is None else norms_V[first_equals(rows)]
 
 
 def fit_norms(
@@ -169,8 +169,14 @@ def fit_norms(
     return np.asarray(np.linalg.solve(gram_DD + ridge_DD, centred_ND.T @ norms_N))
 
 
-def _first_equals(rows: Rows) -> NDArray[np.int64]:
-    """Give for every row the lowest id of a row of the same values."""
+def first_equals(rows: Rows) -> NDArray[np.int64]:
+    """Give for every row the lowest id of a row of the same values.
+
+    Examples
+    --------
+    >>> first_equals(Rows(np.array([[1, 0], [0, 1], [1, -0.0]], dtype=np.float32), "F32"))
+    array([0, 1, 0])
+    """
     firsts: dict[int, list[int]] = {}
     equal_V = np.arange(rows.count)
     for places, block_ND in rows.blocks(np.arange(rows.count)):

@@ -125,6 +125,7 @@ def test_an_explanation_is_golden(
         ["explain"],
         ["compare"],
         ["similarity"],
+        ["vocab"],
         ["export"],
         ["map"],
         ["lens"],

@@ -21,6 +21,7 @@ from unembed.geometry.comparing.moves import Moves, moves, region_moves
 from unembed.geometry.comparing.overlap import overlap
 from unembed.geometry.space import open_space
 from unembed.geometry.views.compare_file import write_comparison
+from unembed.geometry.views.compare_table import compare_table
 from unembed.indexes.progress import step_of
 from unembed.indexes.rows import Rows
 
@@ -92,6 +93,34 @@ def test_swapped_rows_are_those_that_moved(head: Head, with_rows: WithRows) -> N
     assert {one.id for one in found.moved} == set(pair)
     assert all(one.id == one.other_id and one.shared < 0.5 for one in found.moved)
     assert all(one.deviations > 2 for one in found.moved)
+
+
+def test_what_moved_less_than_its_rounding_has_not_moved() -> None:
+    rows_VD = np.random.default_rng(7).normal(size=(9000, 16)).astype(np.float32)
+    other_VD = rows_VD.copy()
+    other_VD[[1, 2]] = other_VD[[2, 1]]
+    both = Matched(np.arange(9000), np.arange(9000))
+    rows = Rows(rows_VD, "F32"), Rows(other_VD, "F32")
+    found = moves(*rows, both, align(*rows, both, done=DONE), done=DONE)
+    assert set(np.flatnonzero(found.deviations_N).tolist()) == {1, 2}
+    assert found.deviations_N[[1, 2]].min() > 5
+
+
+def test_few_tokens_in_common_are_warned_of(
+    head: Head, with_rows: WithRows, caplog: pytest.LogCaptureFixture
+) -> None:
+    head.compare(head)
+    assert caplog.messages == []
+    wide = with_rows(np.random.default_rng(8).normal(size=(285, 300)))
+    head.compare(wide)
+    assert "have only 282 tokens in common, and rows of 300 values" in caplog.messages[-1]
+    with pytest.raises(UsageError, match="is compared with a head, not with 'other'"):
+        head.compare("other")  # type: ignore[arg-type]
+
+
+def test_a_terminal_says_that_nothing_moved(head: Head) -> None:
+    drawn = compare_table(head.compare(head), head.vocabulary)
+    assert "of all tokens none moved more than others" in [str(one) for one in drawn.renderables]
 
 
 def test_a_turned_region_is_the_one_that_moved(head: Head, with_rows: WithRows) -> None:
@@ -230,7 +259,9 @@ def test_tokens_are_matched_by_their_bytes(make_checkpoint: Make) -> None:
 
 def test_heads_without_tokens_in_common(head: Head, make_checkpoint: Make) -> None:
     other = open_head(make_checkpoint("wordpiece"))
-    with pytest.raises(UsageError, match=r"have [01] tokens in common; it takes two"):
+    with pytest.raises(
+        UsageError, match=r"have [01] tokens in common, by what they write; it takes two"
+    ):
         head.compare(_renamed(other))
     for top in (0, 1001):
         with pytest.raises(UsageError, match="it must be 1 to 1,000"):

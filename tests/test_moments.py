@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unembed.indexes import rows as rows_module
 from unembed.indexes.moments import (
     Fold,
-    _first_equals,
+    first_equals,
     fit_norms,
     mapped_norms,
     mean,
@@ -138,7 +138,7 @@ def test_equal_rows_have_equal_norms_wherever_they_stand(dtype: str, block: int)
     # The BLAS of this machine may give equal bits by itself; another does not.
     firsts_V = np.arange(203)
     firsts_V[equal] = 0
-    np.testing.assert_array_equal(_first_equals(rows), firsts_V)
+    np.testing.assert_array_equal(first_equals(rows), firsts_V)
 
 
 @pytest.mark.parametrize("gain_D", [None, np.array([1.0, -2.0, 0.5])])

@@ -315,7 +315,7 @@ def test_without_a_hub_the_last_commit_is_taken(
     hub_down = "http://127.0.0.1:9"
     assert not hub_down.endswith(hub.hub)
     monkeypatch.setattr(constants, "ENDPOINT", hub_down)
-    with pytest.raises(RemoteError, match="was never opened here"):
+    with pytest.raises(RemoteError, match="was never opened"):
         open_head("org/model")
 
 
@@ -357,7 +357,7 @@ def test_the_cache_of_the_hub_may_have_the_one_shard_alone(
 
 
 def test_what_is_not_on_the_hub_is_said(hub: World, files: Path) -> None:
-    with pytest.raises(RemoteError, match=r"is gated: .*; nor is there a directory org/other"):
+    with pytest.raises(RemoteError, match=r"there is no directory org/other, and .* is gated"):
         open_head("org/other")
     with pytest.raises(RemoteError, match="no such revision"):
         open_head("org/model", revision="v7")
@@ -369,6 +369,17 @@ def test_what_is_not_on_the_hub_is_said(hub: World, files: Path) -> None:
     (files / "tokenizer.json").unlink()
     with pytest.raises(RemoteError, match=r"tokenizer\.json: .* give --tokenizer FILE"):
         open_head("org/model")
+
+
+def test_a_host_that_is_not_known_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://no-such-host.invalid")
+    says = (
+        r"^there is no directory no/such, and .* was never opened: .*no host no-such-host\.invalid"
+    )
+    with pytest.raises(RemoteError, match=says):
+        open_head("no/such")
 
 
 def test_a_file_of_a_hub_needs_no_configuration_beside_it(hub: World, files: Path) -> None:

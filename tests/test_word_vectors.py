@@ -97,6 +97,8 @@ ROW = struct.pack("<2f", 1, 2)
         ("a.txt", b"a 1 2\nb 1  2\n", "could not convert|no word and"),
         ("a.bin", b"\x80\x04pickled", "pickled weights"),
         ("a.bin", binary(b"a " + ROW), "more than the file holds"),
+        ("a.vec", b"5 2\nking 1 2\nsea 3 4\n", "tells of 5 words of 2 numbers; 2 of 2 come"),
+        ("a.txt", b"2 3\nking 1 2\nsea 3 4\n", "tells of 2 words of 3 numbers; 2 of 2 come"),
         ("a.bin", binary(b"a " + ROW, b"bbbbbbbbbb"), "does not end"),
         ("a.bin", binary(b"a " + ROW, counts=b"1 0\n"), "0 numbers"),
         ("a.npy", b"\x93NUMPY", "cut off"),

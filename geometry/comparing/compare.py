@@ -1,5 +1,6 @@
 """The question: what is another in a second head."""
 
+import logging
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -26,6 +27,7 @@ from .overlap import Overlap, overlap
 _SAMPLED = 1000  # tokens whose neighbourhoods stand for all
 _SHOWN = 3  # of the nearest
 _LARGEST = 1000  # of `top`
+_log = logging.getLogger("unembed")
 
 
 class CompareOptions(TypedDict, total=False):
@@ -94,12 +96,25 @@ def compare(
     """
     if not 1 <= top <= _LARGEST:
         raise UsageError(f"top is {top:,}; it must be 1 to {_LARGEST:,}")
+    if not isinstance(other, Unembedding):
+        raise UsageError(f"a head is compared with a head, not with {other!r}: open_head gives one")
     searched = find_region(head, region)
     matched = match(head.vocabulary, other.vocabulary)
     count = len(matched.ids_N)
     if count < 2:
         raise UsageError(
-            f"{head.source} and {other.source} have {count} tokens in common; it takes two"
+            f"{head.source} and {other.source} have {count} tokens in common, by what they write; "
+            "it takes two"
+        )
+    widest = max(head.rows.width, other.rows.width)
+    if count <= widest:
+        _log.warning(
+            "%s and %s have only %s tokens in common, and rows of %s values: so few can always be "
+            "turned onto each other",
+            head.source,
+            other.source,
+            f"{count:,}",
+            f"{widest:,}",
         )
     opened = tuple(open_space(each, space, progress=progress) for each in (head, other))
     alignment = align(

@@ -14,8 +14,9 @@ from .matching import Matched
 # N tokens that both have, rows of width D in the first head and E in the second.
 
 _TO_DEVIATIONS = 1.4826  # the median distance from the median of a normal distribution, inverted
-_ROUNDING = 1e-10  # of a square by the mean square of rows: what moved less has not moved
-_DIGITS = 9  # of a logarithm
+_ROUNDING = 1e-5  # of a row's square: what moved less has not, as bfloat16 rounds by 4e-6
+_DIGITS = 3  # of a logarithm: what is smaller is rounding
+_NARROW = 0.01  # a spread below which all moved alike
 _BINS = 64  # of tokens by their lengths, of which each has a median
 _FEWEST = 20  # tokens of a region that says something
 
@@ -34,11 +35,12 @@ class Moves:
         The length of the second row by that of the first; NaN where that is zero.
     moved_N : ndarray of float64
         The square of the distance between the two rows, turned and scaled, by the square that is
-        expected of a row so long: 1 for a token that moved as others do.
+        expected of a row so long: 1 for a token that moved as others do. Both are at least 1e-5 of
+        the row's own square: what moved less has not moved.
     deviations_N : ndarray of float64
         The logarithm of `moved_N`, less its median, by its spread: 1.4826 times the median
         distance from the median, which stands for a standard deviation and does not mind the few
-        that moved far. Zero where all moved alike.
+        that moved far. Where most moved alike there is no spread, and it is the logarithm itself.
 
     Examples
     --------
@@ -131,13 +133,14 @@ def moves(rows: Rows, others: Rows, matched: Matched, alignment: Alignment, *, d
         done(min(places.stop, count), count)
     ratios_N[~np.isfinite(ratios_N)] = np.nan
     squares_N = np.square(lengths_N)
-    floor = _ROUNDING * float(squares_N.mean()) or 1.0
-    distant_N = np.maximum(np.square(distances_N), floor)
-    moved_N = distant_N / np.maximum(_expected(squares_N, distant_N), floor)
+    floors_N = _ROUNDING * np.maximum(squares_N, _ROUNDING * float(squares_N.mean()) or 1.0)
+    distant_N = np.maximum(np.square(distances_N), floors_N)
+    moved_N = distant_N / np.maximum(_expected(squares_N, distant_N), floors_N)
     logarithms_N = np.log(moved_N)
     logarithms_N = np.round(logarithms_N - np.median(logarithms_N), _DIGITS)
     spread = _TO_DEVIATIONS * float(np.median(np.abs(logarithms_N)))
-    return Moves(cosines_N, aligned_N, ratios_N, moved_N, logarithms_N / (spread or 1.0))
+    deviations_N = logarithms_N / (spread if spread > _NARROW else 1.0)
+    return Moves(cosines_N, aligned_N, ratios_N, moved_N, deviations_N)
 
 
 def _expected(

@@ -69,7 +69,7 @@ def by_chance(
 
     return head.store.arrays(
         "chance",
-        repr((space.key, digest.hexdigest(), method)),
+        repr((_RANDOM, _SEED, space.key, digest.hexdigest(), method)),
         build,
         lambda kept: fits(kept, {"shares": (MOST,)}),
     )["shares"]

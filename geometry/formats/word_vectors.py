@@ -118,7 +118,20 @@ def _of_text(path: Path) -> _Vectors:
         words[word] = None
     if not words:
         raise ValueError("it has no words")
+    told = _told(path)
+    if told is not None and told != (len(kept), width):
+        raise ValueError(
+            f"its first line tells of {told[0]:,} words of {told[1]:,} numbers; {len(kept):,} of "
+            f"{width:,} come"
+        )
     return _Vectors(list(words), width, "F32", _parsed(path, width, kept))
+
+
+def _told(path: Path) -> tuple[int, int] | None:
+    """Give word2vec's counts, where the first line has them."""
+    with path.open("rb") as file:
+        found = _COUNTS.fullmatch(file.readline(64))
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -165,13 +178,14 @@ def _numbers(block: list[bytes], width: int) -> bytes:
 def _of_binary(path: Path) -> _Vectors:
     """Read word2vec's binary file: counts, then each word, a space, and its numbers."""
     with path.open("rb") as file:
-        found = _COUNTS.fullmatch(file.readline(64))
-        if found is None:
+        told = _told(path)
+        file.readline(64)
+        if told is None:
             raise ValueError(
                 "it does not begin with word2vec's counts; pickled weights can run code and are "
                 "never read"
             )
-        count, width = int(found[1]), int(found[2])
+        count, width = told
         _check_width(width)
         if count * (4 * width + 2) > path.stat().st_size:
             raise ValueError(f"{count:,} words of {width} numbers are more than the file holds")

@@ -291,20 +291,20 @@ def _commit(
         return revision
     noted = home / "refs" / hashlib.sha256(revision.encode()).hexdigest()[:24]
     reason = "HF_HUB_OFFLINE forbids to ask"
-    nor_here = "" if Path(repo).exists() else f"; nor is there a directory {repo}"
+    not_here = "" if Path(repo).exists() else f"there is no directory {repo}, and "
     if transport is not None:
         try:
             commit = _asked(address, Hub(repo, revision, endpoint), home, transport)
         except Unreachable as error:
             reason = str(error)
         except Refused as error:
-            raise Refused(f"{error}{nor_here}") from error
+            raise Refused(f"{not_here}{error}") from error
         else:
             _keep(noted, commit.encode())
             return commit
     known = _noted(noted) or _in_cache_of_hub(repo, revision)
     if known is None:
-        raise RemoteError(f"{repo} at {revision} was never opened here, and {reason}{nor_here}")
+        raise RemoteError(f"{not_here}{repo} at {revision} was never opened: {reason}")
     _log.warning("%s at %s is taken to be %s, as the last time: %s", repo, revision, known, reason)
     return known
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from ...errors import RemoteError
 from .answers import (
@@ -176,6 +177,7 @@ class Transport:
     ) -> "Iterator[tuple[requests.Response, About]]":
         """Send a request, follow where it is sent on to, and judge the answer."""
         import requests
+        from urllib3.exceptions import NameResolutionError
 
         first: dict[str, str] = {}
         here = url
@@ -197,6 +199,9 @@ class Transport:
                     here = sent_on(here, answer.headers.get("Location", ""))
             raise RemoteError(f"{url}: sent on more than {_REDIRECTS} times")
         except (requests.ConnectionError, requests.Timeout) as error:
+            if isinstance(_innermost(error), NameResolutionError):
+                host = urlsplit(here).hostname
+                raise Unreachable(f"{url}: no host {host} is known here, or no network") from error
             raise Break(f"the connection failed: {_short(error)}") from error
         except requests.RequestException as error:
             raise RemoteError(f"{url}: {_short(error)}") from error
@@ -256,6 +261,14 @@ def allowed(transport: Transport | None, url: str) -> Transport:
 
 def _short(error: Exception) -> str:
     """Give the innermost reason of an error, short."""
-    while error.args and isinstance(error.args[-1], Exception):
-        error = error.args[-1]
-    return (str(error) or type(error).__name__)[:200]
+    inner = _innermost(error)
+    return (str(inner) or type(inner).__name__)[:200]
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Give what an error came of: what it holds last, or calls its reason."""
+    while True:
+        inner = getattr(error, "reason", None) or (error.args[-1] if error.args else None)
+        if not isinstance(inner, Exception):
+            return error
+        error = inner

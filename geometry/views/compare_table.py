@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -45,12 +45,21 @@ def compare_table(found: Comparison, vocabulary: Vocabulary) -> Group:
     return Group(
         *map(line_of, _lines(found)),
         Text(""),
-        line_of(f"moved most, of {where}:"),
-        _tokens(found.moved, vocabulary),
+        *_moved(found, where, vocabulary),
         Text(""),
         line_of("regions and kinds, beside random tokens:"),
         _regions(found.regions),
     )
+
+
+def _moved(found: Comparison, where: str, vocabulary: Vocabulary) -> Iterator[RenderableType]:
+    """Draw the tokens that moved more than others; say so where none did."""
+    moved = [one for one in found.moved if one.deviations > 0]
+    if not moved:
+        yield line_of(f"of {where} none moved more than others")
+        return
+    yield line_of(f"moved most, of {where}:")
+    yield _tokens(moved, vocabulary)
 
 
 def _lines(found: Comparison) -> Iterator[str]:
@@ -79,7 +88,7 @@ def _tokens(moved: Sequence[Moved], vocabulary: Vocabulary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("token", no_wrap=True)
     for column in ("cosine", "turned", "norm", "deviations", "same"):
-        table.add_column(column, justify="right", min_width=len(column))
+        table.add_column(column, justify="right", min_width=max(len(column), 5))
     for column in ("near before", "near after"):
         table.add_column(column, no_wrap=True)
     for one in moved:

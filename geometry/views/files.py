@@ -63,7 +63,7 @@ def write_parquet(table: "pyarrow.Table", file: IO[bytes]) -> None:
 
 
 def write_csv(table: "pyarrow.Table", file: IO[bytes]) -> None:
-    r"""Write a table as CSV, lists as JSON.
+    r"""Write a table as CSV, quoted as RFC 4180 says, lists as JSON.
 
     Examples
     --------
@@ -71,13 +71,13 @@ def write_csv(table: "pyarrow.Table", file: IO[bytes]) -> None:
     >>> file = io.BytesIO()
     >>> write_csv(pyarrow.table({"id": [1], "near": [[2, 3]]}), file)
     >>> file.getvalue().decode()
-    'id,near\n1,"[2, 3]"\n'
+    'id,near\r\n1,"[2, 3]"\r\n'
     """
     import csv
     import io
 
     lines = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(lines, lineterminator="\n")
+    writer = csv.writer(lines)
     writer.writerow(table.column_names)
     columns = [column.to_pylist() for column in table.columns]
     writer.writerows([csv_cell(value) for value in row] for row in zip(*columns, strict=True))

@@ -1,0 +1,56 @@
+"""The command vocab."""
+
+import json
+from pathlib import Path
+
+import click
+
+from .options import opens_a_head, print_lines, show
+
+
+@click.command()
+@opens_a_head
+@click.option(
+    "--writable",
+    is_flag=True,
+    help="Decide for every token whether any residual writes it: long the first time.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    help="Write a row for each token: .parquet or .csv. May be given again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, floats in full.")
+def vocab(
+    source: str,
+    where: dict[str, str | None],
+    writable: bool,
+    outputs: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Examine a vocabulary: what its tokens are, which no text encodes to, which look untrained.
+
+    \b
+    unembed vocab demo
+    unembed vocab demo-bytes --writable -o tokens.parquet
+    """  # noqa: D301 - click's mark for lines that are not wrapped
+    from ..geometry.open_head import open_head
+    from ..geometry.views.bars import Bars
+    from ..geometry.views.vocab_file import check_health_path, write_health
+    from ..geometry.views.vocab_table import vocab_table
+
+    for output in outputs:
+        check_health_path(Path(output))
+    with Bars() as bars:
+        found = open_head(source, **where, progress=bars).examine(writable=writable, progress=bars)
+        for output in outputs:
+            write_health(found, Path(output))
+    if as_json:
+        print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
+        return
+    show(vocab_table(found))
+    for output in outputs:
+        click.echo(f"written: {output}")

@@ -1,0 +1,199 @@
+"""The health of vocabularies: planted oddities, against formulas written out."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pyarrow import parquet
+from safetensors.torch import save_file
+from sklearn.metrics import average_precision_score
+from tokenizers import Tokenizer, decoders, models
+from unembed import Head, open_head
+from unembed.cli import main
+from unembed.errors import UsageError
+from unembed.geometry.examining.coverage import emoji_coverage
+from unembed.geometry.examining.round_trip import STATES, round_trips
+from unembed.geometry.examining.undertrained import WAYS, undertrained
+from unembed.geometry.tokens.whole_emoji import whole_emoji
+from unembed.geometry.views.vocab_file import write_health
+
+from .conftest import FAMILIES, sentencepiece
+
+Make = Callable[..., Path]
+UNUSED = 40
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Head:
+    """Give a head with unused tokens, and some whose rows look like theirs."""
+    tokenizer = sentencepiece()
+    tokenizer.add_tokens([f"<unused{place}>" for place in range(UNUSED)])
+    count = tokenizer.get_vocab_size()
+    rng = np.random.default_rng(0)
+    rows_VD = rng.normal(size=(count, 16))
+    start_D = rng.normal(size=16)
+    untrained = [count - UNUSED + place for place in range(UNUSED)]
+    untrained += [tokenizer.token_to_id(token) for token in ("▁pizza", "<0x41>")]
+    rows_VD[untrained] = start_D + 0.2 * rng.normal(size=(len(untrained), 16))
+    save_file(
+        {"model.embed_tokens.weight": torch.from_numpy(rows_VD.astype(np.float32))},
+        tmp_path / "model.safetensors",
+    )
+    (tmp_path / "config.json").write_text('{"tie_word_embeddings": true}')
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return open_head(tmp_path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_comes_back_is_what_the_library_says(make_checkpoint: Make, family: str) -> None:
+    head = open_head(make_checkpoint(family))
+    tokenizer = Tokenizer.from_file(str(head.vocabulary.path))
+    states_V = round_trips(head)
+    assert len(states_V) == head.rows.count
+    for id_, state in enumerate(states_V.tolist()):
+        text = head.vocabulary.text(id_)
+        if not head.vocabulary.known_V[id_]:
+            assert STATES[state] == "padding"
+        elif head.vocabulary.kind(id_) == "special":
+            assert STATES[state] == "special"
+        elif text is None:
+            assert STATES[state] == "partial"
+        else:
+            alone, *behind = (
+                tokenizer.encode(form, add_special_tokens=False).ids
+                for form in (text, f"«{text}", f"king{text}")
+            )
+            unknown = head.vocabulary.unknown_id
+            comes = alone == [id_] or any(
+                ids[-1:] == [id_] and unknown not in ids for ids in behind
+            )
+            assert STATES[state] == ("reachable" if comes else "unreachable")
+
+
+def test_a_token_whose_merge_lacks_is_unreachable(tmp_path: Path) -> None:
+    vocab = {letter: place for place, letter in enumerate("abcde")} | {"ab": 5, "abc": 6, "de": 7}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[("a", "b"), ("ab", "c")]))
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    save_file({"lm_head.weight": torch.randn(8, 4)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"tie_word_embeddings": false}')
+    found = open_head(tmp_path).examine()
+    assert found.unreachable_N.tolist() == [7]
+    assert found.undertrained is None
+    assert found.suspected_N.tolist() == []
+
+
+def test_distances_are_those_of_the_formulas(planted: Head) -> None:
+    found = undertrained(planted)
+    assert found is not None
+    rows_VD = planted.rows.decode(slice(None))
+    unused = [id_ for id_ in range(len(rows_VD)) if planted.vocabulary.kind(id_) == "unused"]
+    assert found.unused_U.tolist() == unused
+    assert len(unused) == UNUSED
+    mean_D = rows_VD.mean(axis=0)
+    _, vectors_DD = np.linalg.eigh(np.cov((rows_VD - mean_D).T))
+    first_D = vectors_DD[:, -1]
+    centred_VD = rows_VD - mean_D
+    forms = (rows_VD, centred_VD, centred_VD - np.outer(centred_VD @ first_D, first_D))
+    for at, form_VD in enumerate(forms):
+        unused_D = form_VD[unused].mean(axis=0)
+        cosines_V = form_VD @ unused_D / np.linalg.norm(form_VD, axis=1) / np.linalg.norm(unused_D)
+        assert found.distances_VW[:, at] == pytest.approx(1 - cosines_V, abs=1e-9)
+
+
+def test_planted_untrained_tokens_are_suspected(planted: Head) -> None:
+    found = planted.examine()
+    tokens = {planted.vocabulary.token(id_) for id_ in found.suspected_N.tolist()}
+    assert tokens == {"▁pizza", "<0x41>"}
+    judged = found.undertrained
+    assert judged is not None
+    drawn = np.random.default_rng(0).permutation(judged.unused_U)
+    half, other = drawn[: UNUSED // 2], drawn[UNUSED // 2 :]
+    rows_VD = planted.rows.decode(slice(None))
+    unused_D = rows_VD[half].mean(axis=0)
+    cosines_V = rows_VD @ unused_D / np.linalg.norm(rows_VD, axis=1) / np.linalg.norm(unused_D)
+    tried = np.setdiff1d(np.arange(len(rows_VD)), half)
+    wanted = average_precision_score(np.isin(tried, other), cosines_V[tried])
+    plain = judged.judged[WAYS.index("plain")]
+    assert plain.average_precision == pytest.approx(wanted)
+    assert plain.threshold == pytest.approx(float(np.quantile(1 - cosines_V[other], 0.95)))
+    assert max(one.average_precision for one in judged.judged) > 0.9
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_emoji_is_counted_once(make_checkpoint: Make, family: str) -> None:
+    vocabulary = open_head(make_checkpoint(family)).vocabulary
+    found = emoji_coverage(vocabulary)
+    assert found.one + found.several + found.pieces + found.none == len(whole_emoji())
+    assert found.one == sum(vocabulary.id_of(text) is not None for text in whole_emoji())
+    assert bool(found.none) == (family in {"unigram", "wordpiece"})
+
+
+def test_tokens_that_write_the_same(planted: Head) -> None:
+    found = planted.examine()
+    texts = [{planted.vocabulary.written[id_] for id_ in group} for group in found.same_text]
+    assert [len(text) for text in texts] == [1] * len(texts)
+    assert {text.pop() for text in texts} == {b"a", b"b", b" "}
+
+
+def test_which_tokens_some_residual_writes(planted: Head) -> None:
+    assert planted.examine().winners is None
+    found = planted.examine(writable=True)
+    assert found.winners is not None
+    assert found.winners.undecided == 0
+    rows_VD = planted.rows.decode(slice(None))
+    written = {int((rows_VD @ row_D).argmax()) for row_D in rows_VD}
+    assert not written & set(found.unwritable_N.tolist())
+
+
+def test_a_report_is_a_value(planted: Head, tmp_path: Path) -> None:
+    found = planted.examine(writable=True)
+    given = json.loads(json.dumps(found.to_dict()))
+    count = int(planted.vocabulary.known_V.sum())
+    assert (given["schema"], given["tokens"]) == (1, count)
+    assert sum(given["kinds"].values()) == sum(given["scripts"].values()) == count
+    assert sum(given["states"].values()) == count
+    assert given == planted.examine(writable=True).to_dict()
+    table = found.to_arrow()
+    assert table.num_rows == len(found.to_pandas()) == count
+    assert table.column_names == [
+        *("id", "token", "text", "kind", "script", "norm", "state", "distance_plain"),
+        *("distance_centred", "distance_without_first", "suspected", "writable", "writable_by"),
+    ]
+    write_health(found, tmp_path / "tokens.parquet")
+    assert parquet.read_table(tmp_path / "tokens.parquet").equals(table)
+    write_health(found, tmp_path / "tokens.csv")
+    with (tmp_path / "tokens.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.reader(file))) == count + 1
+    with pytest.raises(UsageError, match=r"a vocabulary is written as \.parquet, \.csv"):
+        write_health(found, tmp_path / "tokens.txt")
+    assert "<unused" not in found._repr_html_()
+
+
+def test_the_command(planted: Head, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = str(planted.path.parent)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["vocab", source, *arguments])
+        output = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.out, output.err
+
+    code, out, err = run("-o", str(tmp_path / "tokens.csv"))
+    assert code == 0, err
+    assert "2 suspected, beside 40 known to be unused" in out
+    assert "never written not asked: --writable" in out
+    assert out.endswith(f"written: {tmp_path / 'tokens.csv'}\n")
+    code, out, _ = run("--writable", "--json")
+    given = json.loads(out)
+    assert (code, given["unwritable"]["undecided"]) == (0, 0)
+    assert [one["token"] for one in given["undertrained"]["suspected"]] == ["▁pizza", "<0x41>"] or {
+        one["token"] for one in given["undertrained"]["suspected"]
+    } == {"▁pizza", "<0x41>"}
+    code, _, err = run("-o", str(tmp_path / "tokens.txt"))
+    assert (code, "is written as .parquet, .csv" in err) == (2, True)
