@@ -20,8 +20,8 @@ from scipy.linalg import orthogonal_procrustes
 from unembed import Head, open_head
 
 
-def changed(name: str, place: Path) -> Path:
-    """Make a head of a demo's rows and some noise."""
+def changed(name: str, place: Path) -> None:
+    """Make a head of a demo's rows and some noise, in a directory of its name."""
     head = open_head(name)
     rows_VD = head.rows.decode(slice(None)).astype(np.float32)
     noise_VD = np.random.default_rng(0).standard_normal(rows_VD.shape, dtype=np.float32)
@@ -34,7 +34,6 @@ def changed(name: str, place: Path) -> Path:
     )
     (directory / "config.json").write_text('{"tie_word_embeddings": true}')
     shutil.copy(head.vocabulary.path, directory / "tokenizer.json")
-    return directory
 
 
 def rows_of(head: Head) -> np.ndarray:
@@ -73,12 +72,18 @@ def once(what: str, name: str, other: str) -> None:
 
 def main() -> None:
     if len(sys.argv) > 3:
-        once(*sys.argv[1:])
+        what, name, given = sys.argv[1:]
+        if what == "changed":
+            changed(name, Path(given))
+        else:
+            once(what, name, given)
         return
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     with tempfile.TemporaryDirectory() as place:
         for name in ("demo", "demo-bytes"):
-            other = str(changed(name, Path(place)))
+            # A process begins with the peak of the one that starts it: this one must stay small.
+            subprocess.run([sys.executable, __file__, "changed", name, place], check=True)
+            other = str(Path(place, name))
             told: dict[str, list[dict[str, float]]] = {"unembed": [], "numpy": []}
             for turn in range(repeats + 1):
                 for what, runs in told.items():
