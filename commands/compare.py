@@ -72,12 +72,12 @@ def compare(
     from ..geometry.comparing.drawing import drawn_moves
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
-    from ..geometry.views.compare_file import check_comparison_path, write_comparison
     from ..geometry.views.compare_table import compare_table
     from ..geometry.views.map_file import check_map_path, write_map
+    from ..geometry.views.rows_file import check_rows_path, write_rows
 
     for output in outputs:
-        check_comparison_path(Path(output))
+        check_rows_path(Path(output))
     if drawn is not None:
         check_map_path(Path(drawn))
     with Bars() as bars:
@@ -93,7 +93,7 @@ def compare(
         if drawn is not None and region is not None:
             write_map(drawn_moves(head, second, found, region, progress=bars), Path(drawn))
         for output in outputs:
-            write_comparison(found, Path(output))
+            write_rows(found, Path(output))
     if as_json:
         print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
         return

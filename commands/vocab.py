@@ -39,15 +39,15 @@ def vocab(
     """  # noqa: D301 - click's mark for lines that are not wrapped
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
-    from ..geometry.views.vocab_file import check_health_path, write_health
+    from ..geometry.views.rows_file import check_rows_path, write_rows
     from ..geometry.views.vocab_table import vocab_table
 
     for output in outputs:
-        check_health_path(Path(output))
+        check_rows_path(Path(output))
     with Bars() as bars:
         found = open_head(source, **where, progress=bars).examine(writable=writable, progress=bars)
         for output in outputs:
-            write_health(found, Path(output))
+            write_rows(found, Path(output))
     if as_json:
         print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
         return

@@ -20,8 +20,8 @@ from unembed.geometry.comparing.matching import Matched, match
 from unembed.geometry.comparing.moves import Moves, moves, region_moves
 from unembed.geometry.comparing.overlap import overlap
 from unembed.geometry.space import open_space
-from unembed.geometry.views.compare_file import write_comparison
 from unembed.geometry.views.compare_table import compare_table
+from unembed.geometry.views.rows_file import write_rows
 from unembed.indexes.progress import step_of
 from unembed.indexes.rows import Rows
 
@@ -315,7 +315,7 @@ def test_the_command(
     assert {one["id"] for one in given["moved"][:6]} == set(range(272, 278))
     for arguments, says in (
         (("--map", str(drawn)), "--map draws a region: give --region"),
-        (("-o", "tokens.txt"), "a comparison is written as .parquet, .csv"),
+        (("-o", "tokens.txt"), "a table of tokens is written as .parquet, .csv"),
         (("--top", "0"), "top is 0"),
     ):
         code, _, err = run(*arguments)
@@ -334,8 +334,8 @@ def test_a_comparison_is_a_value(head: Head, with_rows: WithRows, tmp_path: Path
     assert "<script>" not in found._repr_html_()
     assert "&lt;script&gt;" in found._repr_html_()
     assert found.to_arrow().num_rows == len(found.to_pandas()) == len(found.matched.ids_N)
-    write_comparison(found, tmp_path / "a.csv")
-    write_comparison(found, tmp_path / "b.csv")
+    write_rows(found, tmp_path / "a.csv")
+    write_rows(found, tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     with pytest.raises(UsageError, match=r"is written as \.parquet, \.csv"):
-        write_comparison(found, tmp_path / "a.txt")
+        write_rows(found, tmp_path / "a.txt")

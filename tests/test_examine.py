@@ -19,7 +19,7 @@ from unembed.geometry.examining.coverage import emoji_coverage
 from unembed.geometry.examining.round_trip import STATES, round_trips
 from unembed.geometry.examining.undertrained import WAYS, undertrained
 from unembed.geometry.tokens.whole_emoji import whole_emoji
-from unembed.geometry.views.vocab_file import write_health
+from unembed.geometry.views.rows_file import write_rows
 
 from .conftest import FAMILIES, sentencepiece
 
@@ -164,13 +164,13 @@ def test_a_report_is_a_value(planted: Head, tmp_path: Path) -> None:
         *("id", "token", "text", "kind", "script", "norm", "state", "distance_plain"),
         *("distance_centred", "distance_without_first", "suspected", "writable", "writable_by"),
     ]
-    write_health(found, tmp_path / "tokens.parquet")
+    write_rows(found, tmp_path / "tokens.parquet")
     assert parquet.read_table(tmp_path / "tokens.parquet").equals(table)
-    write_health(found, tmp_path / "tokens.csv")
+    write_rows(found, tmp_path / "tokens.csv")
     with (tmp_path / "tokens.csv").open(newline="", encoding="utf-8") as file:
         assert len(list(csv.reader(file))) == count + 1
-    with pytest.raises(UsageError, match=r"a vocabulary is written as \.parquet, \.csv"):
-        write_health(found, tmp_path / "tokens.txt")
+    with pytest.raises(UsageError, match=r"a table of tokens is written as \.parquet, \.csv"):
+        write_rows(found, tmp_path / "tokens.txt")
     assert "<unused" not in found._repr_html_()
 
 
