@@ -40,7 +40,7 @@ def examine(
     >>> import unembed
     >>> found = examine(unembed.open_head("demo-bytes"))
     >>> found.emoji.one, found.states()["partial"]
-    (4, 1066)
+    (3, 1476)
     """
     return Health(
         source=head.source,

@@ -56,7 +56,7 @@ class Health:
     --------
     >>> import unembed
     >>> unembed.open_head("demo-bytes").examine()
-    Health(demo-bytes: 50,364 tokens, 0 unreachable, 74 suspected to be untrained)
+    Health(demo-bytes: 50,364 tokens, 1,175 unreachable, 32 suspected to be untrained)
     """
 
     source: str

@@ -16,6 +16,7 @@ from ..tokens.kinds import KINDS, NEVER
 
 WAYS = "plain", "centred", "without_first"
 _RECALL = 0.95  # of held-out unused tokens, which the threshold keeps
+_DIGITS = 9  # of a distance
 _FEWEST = 8  # tokens that are known to be unused
 
 
@@ -59,7 +60,7 @@ class Undertrained:
     distances_VW : ndarray of float64
         1 less the cosine of a row with the mean of the unused ones, shape (V, 3), in each of
         `WAYS`: as rows are; less the mean row; less the mean row and what lies along the first
-        principal component of all known rows.
+        principal component of all known rows; to nine digits.
     judged : tuple of Judged
         Each of these, learned from one half of the unused tokens and tried on the other.
     best : str
@@ -190,7 +191,7 @@ def _distances(rows_ND: NDArray[np.float64], centre_D: NDArray[np.float64]) -> N
     products_N = (rows_ND * centre_D).sum(axis=1)
     cosines_N = np.zeros(len(rows_ND))
     np.divide(products_N, lengths_N, out=cosines_N, where=lengths_N > 0)
-    return 1.0 - cosines_N
+    return np.round(1.0 - cosines_N, _DIGITS)  # equal rows are at the same distance anywhere
 
 
 def _precision(distances_N: NDArray[np.float64], is_unused_N: NDArray[np.bool_]) -> float:
