@@ -1,11 +1,10 @@
 """The command compare."""
 
-import json
 from pathlib import Path
 
 import click
 
-from .options import opens_a_head, print_lines, show
+from .options import opens_a_head, print_object, show
 
 
 @click.command()
@@ -95,7 +94,7 @@ def compare(
         for output in outputs:
             write_rows(found, Path(output))
     if as_json:
-        print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
+        print_object(found)
         return
     show(compare_table(found, head.vocabulary))
     for path in (*outputs, *([] if drawn is None else [drawn])):

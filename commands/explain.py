@@ -1,11 +1,10 @@
 """The command explain."""
 
-import json
 from typing import Any
 
 import click
 
-from .options import composes, opens_a_head, print_lines, show
+from .options import composes, opens_a_head, print_object, show
 
 
 # Unknown options are kept as arguments, so that an expression may start with a minus.
@@ -63,6 +62,6 @@ def explain(
             expression, among=None if among == "all" else among, progress=bars, **options
         )
     if as_json:
-        print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
+        print_object(found)
     else:
         show(explain_table(found, head.vocabulary))

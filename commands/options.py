@@ -1,9 +1,10 @@
 """What several commands take, and how they print."""
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -11,6 +12,19 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _STDIN_LIMIT = 64 << 20  # characters
+
+
+class Answer(Protocol):
+    """What has an object of JSON.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> answer: Answer = unembed.open_head("demo-bytes").nearest("sea")
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the object."""
 
 
 def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
@@ -149,6 +163,18 @@ def print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         # click would not give a pipe every byte.
         click.echo(display(line) if sys.stdout.isatty() else line, color=True)
+
+
+def print_object(found: Answer) -> None:
+    """Print an answer as one object of JSON, floats in full.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> print_object(unembed.open_head("demo-bytes").nearest("sea", top=1))  # doctest: +ELLIPSIS
+    {"schema": 1, "source": "demo-bytes", "expression": "sea", ...
+    """
+    print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
 
 
 def show(what: "RenderableType") -> None:

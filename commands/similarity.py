@@ -1,11 +1,18 @@
 """The command similarity."""
 
-import json
 from typing import Any
 
 import click
 
-from .options import composes, console_of, expressions_of, opens_a_head, print_lines, show
+from .options import (
+    composes,
+    console_of,
+    expressions_of,
+    opens_a_head,
+    print_lines,
+    print_object,
+    show,
+)
 
 
 # Unknown options are kept as arguments, so that an expression may start with a minus.
@@ -45,7 +52,7 @@ def similarity(
         head = open_head(source, **where, progress=bars)
         found = head.similarities(queries, progress=bars, **options)
     if as_json:
-        print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
+        print_object(found)
     elif as_csv:
         from ..geometry.views.lines import square_lines
 

@@ -1,11 +1,10 @@
 """The command vocab."""
 
-import json
 from pathlib import Path
 
 import click
 
-from .options import opens_a_head, print_lines, show
+from .options import opens_a_head, print_object, show
 
 
 @click.command()
@@ -49,7 +48,7 @@ def vocab(
         for output in outputs:
             write_rows(found, Path(output))
     if as_json:
-        print_lines([json.dumps(found.to_dict(), ensure_ascii=False)])
+        print_object(found)
         return
     show(vocab_table(found))
     for output in outputs:

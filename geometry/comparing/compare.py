@@ -14,7 +14,6 @@ from ..heads.unembedding import Unembedding
 from ..region import find_region
 from ..space import DEFAULT_SPACE, open_space
 from ..tokens.kinds import KINDS
-from ..tokens.scripts import SCRIPTS
 from ..tokens.vocabulary import Vocabulary
 from .alignment import align
 from .comparison import Comparison, Moved
@@ -191,12 +190,5 @@ def _described(
 def _members(head: Unembedding, ids_N: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
     """Give the tokens of the regions and of the kinds, as places."""
     belonging, kinds_N = belonging_of(head), head.vocabulary.kinds_V[ids_N]
-    lowered = [script.lower() for script in SCRIPTS]
     members = {kind: kinds_N == code for code, kind in enumerate(KINDS)}
-    for name in belonging.names:
-        members[name] = (
-            np.isin(ids_N, belonging.emoji_N)
-            if name == "emoji"
-            else belonging.scripts_V[ids_N] == lowered.index(name)
-        )
-    return members
+    return members | {name: belonging.inside(name, ids_N) for name in belonging.names}

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tokens.kinds import KINDS
+from ..tokens.kinds import NAMED
 from ..tokens.vocabulary import Vocabulary
 
 # N tokens that both have.
-
-_NAMED = {KINDS.index("special"), KINDS.index("unused")}  # which write nothing of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,7 @@ def _gathered(vocabulary: Vocabulary) -> dict[tuple[bool, bytes], list[int]]:
     kinds = vocabulary.kinds_V.tolist()
     found: dict[tuple[bool, bytes], list[int]] = {}
     for id_ in vocabulary.by_bytes_V.tolist():
-        named = kinds[id_] in _NAMED
+        named = kinds[id_] in NAMED
         key = (named, (vocabulary.strings if named else vocabulary.written)[id_])
         found.setdefault(key, []).append(id_)
     return found

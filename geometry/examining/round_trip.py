@@ -6,14 +6,13 @@ from numpy.typing import NDArray
 from ...indexes.progress import Progress, step_of
 from ...indexes.store import Arrays, fits
 from ..heads.unembedding import Unembedding
-from ..tokens.kinds import KINDS
+from ..tokens.kinds import KINDS, NAMED
 from ..tokens.vocabulary import Vocabulary
 
 # V tokens.
 
 STATES = "padding", "special", "partial", "reachable", "unreachable"
 
-_NAMED = {KINDS.index("special"), KINDS.index("unused")}
 _QUOTE = "«"
 _VERSION = 1  # of what is kept
 _TOLD = 4096  # tokens, between two reports
@@ -75,7 +74,7 @@ def _state(vocabulary: Vocabulary, id_: int, before: tuple[str, ...]) -> str:
     """Say of one token whether what it writes encodes to it."""
     if not vocabulary.known_V[id_]:
         return "padding"
-    if vocabulary.kinds_V[id_] in _NAMED:
+    if vocabulary.kinds_V[id_] in NAMED:
         return "special"
     text = vocabulary.text(id_)
     if text is None:

@@ -10,14 +10,15 @@ from ...errors import UsageError
 from ...indexes.moments import mean
 from ...indexes.store import Arrays, fits
 from ..heads.unembedding import Unembedding
-from ..region import find_region, holds
+from ..region import find_region
 from ..tokens.kinds import unicode_versions
 from ..tokens.scripts import SCRIPTS, scripts_of
 
 # V tokens, rows of width D; M regions.
 
 _FEWEST = 50  # tokens of a region whose mean says something
-_NONE = frozenset({"Common", "Mixed", "Other"})
+_NONE = frozenset({"common", "mixed", "other"})
+_LOWERED = [script.lower() for script in SCRIPTS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +52,17 @@ class Belonging:
     scripts_V: NDArray[np.int64]
     emoji_N: NDArray[np.int64]
 
+    def inside(self, name: str, ids_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell of each of some tokens whether it is in a region."""
+        if name == "emoji":
+            return np.isin(ids_N, self.emoji_N)
+        inside_N: NDArray[np.bool_] = self.scripts_V[ids_N] == _LOWERED.index(name)
+        return inside_N
+
     def of(self, id_: int) -> tuple[int, ...]:
         """Give the places of the regions that a token is in."""
-        inside = {SCRIPTS[self.scripts_V[id_]].lower()}
-        if holds(self.emoji_N, id_):
-            inside.add("emoji")
-        return tuple(at for at, name in enumerate(self.names) if name in inside)
+        ids_1 = np.array([id_])
+        return tuple(at for at, name in enumerate(self.names) if self.inside(name, ids_1)[0])
 
 
 def belonging_of(head: Unembedding) -> Belonging:
@@ -86,8 +92,8 @@ def belonging_of(head: Unembedding) -> Belonging:
         ),
     )["scripts"]
     members = {"emoji": emoji_N} | {
-        name.lower(): np.flatnonzero((scripts_V == at) & vocabulary.known_V)
-        for at, name in enumerate(SCRIPTS)
+        name: np.flatnonzero((scripts_V == at) & vocabulary.known_V)
+        for at, name in enumerate(_LOWERED)
         if name not in _NONE
     }
     members = {name: ids_N for name, ids_N in members.items() if len(ids_N) >= _FEWEST}

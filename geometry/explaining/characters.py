@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 
 from ..tokens.becoming import unfinished
+from ..tokens.kinds import continuations
 from ..tokens.vocabulary import Vocabulary
 
 _LAST = 0x10FFFF
-_CONTINUATION = range(0x80, 0xC0)
 _UNASSIGNED = {"Cn", "Cs", "Co"}
 MOST = 4096  # characters that are named
 _OTHERS = 3
@@ -78,7 +78,7 @@ def characters_of(vocabulary: Vocabulary, id_: int) -> tuple[tuple[Character, ..
     (64, 'À', 'begins', ['<0x80>'])
     """
     written = vocabulary.written[id_]
-    tail, head = unfinished(written), _continuations(written)
+    tail, head = unfinished(written), continuations(written)
     if len(head) == len(written):
         found = [*_ending(head), *_inside(head)]
     else:
@@ -96,14 +96,6 @@ def characters_of(vocabulary: Vocabulary, id_: int) -> tuple[tuple[Character, ..
         for text, role, before, after in found[:MOST]
     )
     return characters, len(found)
-
-
-def _continuations(written: bytes) -> bytes:
-    """Give the bytes at the beginning that belong to a character before."""
-    count = 0
-    while count < len(written) and written[count] in _CONTINUATION:
-        count += 1
-    return written[:count]
 
 
 def _beginning(tail: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
@@ -146,7 +138,7 @@ class _Rests:
         known = [
             (id_, vocabulary.written[id_]) for id_ in np.flatnonzero(vocabulary.known_V).tolist()
         ]
-        self._starting = _by(known, _continuations)
+        self._starting = _by(known, continuations)
         self._ending = _by(known, unfinished)
 
     def behind(self, after: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:

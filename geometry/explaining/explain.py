@@ -14,7 +14,7 @@ from ..heads.unembedding import Unembedding
 from ..neighbours import Query, as_concept, nearest
 from ..region import find_region
 from .along import along
-from .belonging import belonging_of
+from .belonging import Belonging, belonging_of
 from .chance import by_chance
 from .dictionary import Dictionary
 from .explanation import Explanation
@@ -113,8 +113,10 @@ def explain(
     named = [id_ for name in concept.resolved for id_ in name.token_ids]
     region = find_region(head, among)
     all_steps, own_steps = steps.without([]), steps.without(named)
-    whole = _dictionary(composer, region.ids_N, all_steps, [])
-    without = _dictionary(composer, _others(head, concept, region.ids_N), own_steps, named)
+    belonging = belonging_of(head)
+    whole = _dictionary(composer, belonging, region.ids_N, all_steps, [])
+    others_N = _others(head, concept, region.ids_N)
+    without = _dictionary(composer, belonging, others_N, own_steps, named)
 
     def sums(
         vectors_ND: NDArray[np.float64], count: int, dictionary: Dictionary
@@ -151,7 +153,7 @@ def explain(
         neighbours=found.neighbours,
         snap=found.snap,
         directions=along(composer, vector_D, own_steps, among=all_steps, progress=progress),
-        token=None if id_ is None else token_of(head, id_, progress=progress),
+        token=None if id_ is None else token_of(head, belonging, id_, progress=progress),
     )
 
 
@@ -167,10 +169,14 @@ def _others(head: Unembedding, concept: Concept, ids_N: NDArray[np.int64]) -> ND
 
 
 def _dictionary(
-    composer: Composer, ids_N: NDArray[np.int64], steps: Units, without: list[int]
+    composer: Composer,
+    belonging: Belonging,
+    ids_N: NDArray[np.int64],
+    steps: Units,
+    without: list[int],
 ) -> Dictionary:
     """Give rows, directions and regions, the last two without what they have of some tokens."""
-    head, space, belonging = composer.head, composer.space, belonging_of(composer.head)
+    head, space = composer.head, composer.space
     sums_MD = belonging.means_MD * belonging.counts_M[:, None]
     counts_M = belonging.counts_M.astype(np.float64)
     for id_ in set(without):

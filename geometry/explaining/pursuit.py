@@ -206,6 +206,7 @@ class Sum:
         self._head, self._space, self._dictionary = head, space, dictionary
         self.unit_D = self.left_D = unit_D
         self._count = head.rows.count
+        self._units: dict[int, NDArray[np.float64]] = {}  # by place, as they were asked for
         self._places: list[int] = []  # ids of tokens, and after them what has a name
         self._weights: list[float] = []
         self._explained: list[float] = []
@@ -245,13 +246,13 @@ class Sum:
 
     def units(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Give the unit vectors of some places, shape (K, D)."""
-        places_K = np.array(places, dtype=np.int64)
-        named_K = places_K >= self._count
-        units_KD = np.empty((len(places_K), len(self.unit_D)))
-        units_KD[named_K] = self._dictionary.units_MD[places_K[named_K] - self._count]
-        rows_KD = self._head.rows.decode(places_K[~named_K])
-        units_KD[~named_K] = united(self._space.place(rows_KD))
-        return units_KD
+        fresh_K = np.array([place for place in places if place not in self._units], dtype=np.int64)
+        rows_K = fresh_K[fresh_K < self._count]
+        units_KD = united(self._space.place(self._head.rows.decode(rows_K)))
+        self._units.update(zip(rows_K.tolist(), units_KD, strict=True))
+        for place in fresh_K[fresh_K >= self._count].tolist():
+            self._units[place] = self._dictionary.units_MD[place - self._count]
+        return np.array([self._units[place] for place in places])
 
     def parts(self) -> tuple[Part, ...]:
         """Give what is in it."""

@@ -7,20 +7,24 @@ from ...indexes.progress import Progress, step_of
 from ..heads.unembedding import Unembedding
 from ..space import open_space
 from ..tokens.scripts import SCRIPTS
-from .belonging import belonging_of
+from .belonging import Belonging
 from .characters import characters_of
 from .explanation import Token
 
 # V tokens.
 
 
-def token_of(head: Unembedding, id_: int, *, progress: Progress | None = None) -> Token:
+def token_of(
+    head: Unembedding, belonging: Belonging, id_: int, *, progress: Progress | None = None
+) -> Token:
     """Say what is known of a token.
 
     Parameters
     ----------
     head : Unembedding
         Its head.
+    belonging : Belonging
+        Its regions.
     id_ : int
         A known token.
     progress : callable, optional
@@ -29,11 +33,13 @@ def token_of(head: Unembedding, id_: int, *, progress: Progress | None = None) -
     Examples
     --------
     >>> import unembed
-    >>> found = token_of(unembed.open_head("demo"), 5442)
+    >>> from unembed.geometry.explaining.belonging import belonging_of
+    >>> head = unembed.open_head("demo")
+    >>> found = token_of(head, belonging_of(head), 5442)
     >>> found.token, found.kind, found.script, found.writable
     ('▁sea', 'whole-word', 'Latin', True)
     """
-    vocabulary, belonging = head.vocabulary, belonging_of(head)
+    vocabulary = head.vocabulary
     known_V, norms_V = vocabulary.known_V, head.norms_V
     norm = float(norms_V[id_])
     longer_V = (norms_V > norm) | ((norms_V == norm) & (np.arange(len(norms_V)) < id_))

@@ -43,8 +43,25 @@ _SPACELESS = (
     "Tai_Tham",
     "Tai_Viet",
 )
+NAMED = frozenset(
+    {KINDS.index("special"), KINDS.index("unused")}
+)  # they are known by their strings
 _FIRST_CONTINUATION, _LAST_CONTINUATION = 0x80, 0xBF
 _MOST_CONTINUATIONS = 3
+
+
+def continuations(written: bytes) -> bytes:
+    r"""Give the bytes at the beginning that go on a character before.
+
+    Examples
+    --------
+    >>> continuations(b"\x84\xb1 sea"), continuations(b"sea")
+    (b'\x84\xb1', b'')
+    """
+    count = 0
+    while count < len(written) and _FIRST_CONTINUATION <= written[count] <= _LAST_CONTINUATION:
+        count += 1
+    return written[:count]
 
 
 def lacks_of(written: bytes) -> int:
@@ -69,9 +86,7 @@ def lacks_of(written: bytes) -> int:
     if written.isascii():
         return 0
     # One first byte in front is enough for up to three continuation bytes: C2, E1 or F1.
-    start = 0
-    while start < len(written) and _FIRST_CONTINUATION <= written[start] <= _LAST_CONTINUATION:
-        start += 1
+    start = len(continuations(written))
     if start > _MOST_CONTINUATIONS:
         return NEVER
     front, rest = min(start, 1), written[start:]
