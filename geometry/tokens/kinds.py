@@ -43,9 +43,8 @@ _SPACELESS = (
     "Tai_Tham",
     "Tai_Viet",
 )
-NAMED = frozenset(
-    {KINDS.index("special"), KINDS.index("unused")}
-)  # they are known by their strings
+# Those that are known by their strings: they write nothing of their own.
+NAMED = frozenset({KINDS.index("special"), KINDS.index("unused")})
 _FIRST_CONTINUATION, _LAST_CONTINUATION = 0x80, 0xBF
 _MOST_CONTINUATIONS = 3
 
