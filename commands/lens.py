@@ -10,6 +10,18 @@ import click
 from .options import console_of, opens_a_head, show
 
 
+class _Position(click.ParamType[int | None]):
+    """A whole number; None for ``all``."""
+
+    name = "N"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Read either."""
+        return None if value == "all" else click.INT(value, param, ctx)
+
+
 @click.command()
 @opens_a_head
 @click.argument("prompt", required=False)
@@ -43,10 +55,10 @@ from .options import console_of, opens_a_head, show
     "--position",
     "positions",
     metavar="N",
-    type=int,
+    type=_Position(),
     multiple=True,
-    help="Look at this token of the prompt; negative ones count from the end.  "
-    "[default: -1, the last]",
+    help="Look at this token of the prompt; negative ones count from the end, and all is every "
+    "one.  May be given again.  [default: -1, the last]",
 )
 @click.option(
     "--top", metavar="K", default=5, show_default=True, help="How many tokens of each layer."
@@ -97,7 +109,7 @@ def lens(
     residuals: str | None,
     save: str | None,
     track: str | None,
-    positions: tuple[int, ...],
+    positions: tuple[int | None, ...],
     repeat: int,
     no_norm: bool,
     outputs: tuple[str, ...],
@@ -135,7 +147,14 @@ def lens(
         if residuals is not None:
             held = read_residuals(residuals, width=head.rows.width, tokens=head.rows.count)
         else:
-            held = residuals_of(head, read, positions=positions or (-1,), writing=writing, **run)
+            places = [place for place in positions if place is not None]
+            held = residuals_of(
+                head,
+                read,
+                positions=None if len(places) < len(positions) else places or (-1,),
+                writing=writing,
+                **run,
+            )
         if save is not None:
             save_residuals(held, save)
         found = ask(

@@ -15,6 +15,12 @@ from .options import opens_a_head, print_object, show
     help="Decide for every token whether any residual writes it: long the first time.",
 )
 @click.option(
+    "--residuals",
+    metavar="FILE",
+    help="Say which tokens are ever near the top with the residuals of a .npy or safetensors "
+    "file, as lens --save writes them.",
+)
+@click.option(
     "--output",
     "-o",
     "outputs",
@@ -27,6 +33,7 @@ def vocab(
     source: str,
     where: dict[str, str | None],
     writable: bool,
+    residuals: str | None,
     outputs: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -36,6 +43,7 @@ def vocab(
     unembed vocab demo
     unembed vocab demo-bytes --writable -o tokens.parquet
     """  # noqa: D301 - click's mark for lines that are not wrapped
+    from ..geometry.model.residuals import read_residuals
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.rows_file import check_rows_path, write_rows
@@ -44,7 +52,11 @@ def vocab(
     for output in outputs:
         check_rows_path(Path(output))
     with Bars() as bars:
-        found = open_head(source, **where, progress=bars).examine(writable=writable, progress=bars)
+        head = open_head(source, **where, progress=bars)
+        held = None
+        if residuals is not None:
+            held = read_residuals(residuals, width=head.rows.width, tokens=head.rows.count)
+        found = head.examine(writable=writable, residuals=held, progress=bars)
         for output in outputs:
             write_rows(found, Path(output))
     if as_json:

@@ -331,13 +331,21 @@ class Head(HeadVectors):
 
         return compare(self, other, **options)
 
-    def examine(self, *, writable: bool = False, progress: Progress | None = None) -> "Health":
+    def examine(
+        self,
+        *,
+        writable: bool = False,
+        residuals: "Residuals | None" = None,
+        progress: Progress | None = None,
+    ) -> "Health":
         """Say what each token of the vocabulary is, and which are odd.
 
         Parameters
         ----------
         writable : bool
             Decide too for every token whether any residual writes it: long the first time.
+        residuals : Residuals, optional
+            What a model had: which tokens come near the top with these?
         progress : callable, optional
             Is told ``(step, done, total)``.
 
@@ -345,6 +353,8 @@ class Head(HeadVectors):
         ------
         VocabularyError
             The tokenizers library cannot encode by this tokenizer.
+        UsageError
+            The residuals are of another width than the rows.
 
         Examples
         --------
@@ -354,7 +364,7 @@ class Head(HeadVectors):
         """
         from .examining.examine import examine  # a query needs none of it
 
-        return examine(self, writable=writable, progress=progress)
+        return examine(self, writable=writable, residuals=residuals, progress=progress)
 
     def info(self) -> Info:
         """Say what was found in the source.

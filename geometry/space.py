@@ -1,6 +1,5 @@
 """Which geometry: how vectors are composed, what a score is, how residuals enter."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..indexes import exact
 from ..indexes.moments import Fold, fit_norms, mapped_norms, mean
-from ..indexes.progress import Done, Progress, step_of
+from ..indexes.progress import Progress, step_of
 from ..indexes.rows import norm, united
-from ..indexes.shrinkage import Shrinkage, inverse_root, spectrum
+from ..indexes.shrinkage import Shrinkage, inverse_root
 from ..indexes.store import Arrays, fits
+from .covariance import folded_key, spectrum_of
 from .heads.unembedding import Unembedding
 
 # V tokens, rows of width D; N vectors.
@@ -301,7 +301,7 @@ def _open(head: Unembedding, asked: _Asked, fold_norm: bool, progress: Progress 
         mean_D, map_DD, norms_V = derived["mean"], derived.get("map"), derived["norms"]
         fit = exact.NormFit(derived["fit"], derived["fitted"])
     return Space(
-        key=repr((head.key, head.vocabulary.key, asked.name, *_folded(fold))),
+        key=repr((head.key, head.vocabulary.key, asked.name, *folded_key(fold))),
         name=asked.name,
         folded=fold_norm,
         kind=asked.kind,
@@ -314,16 +314,10 @@ def _open(head: Unembedding, asked: _Asked, fold_norm: bool, progress: Progress 
     )
 
 
-def _folded(fold: Fold) -> tuple[str, bool]:
-    """Tell a norm that is folded in from every other: it may lie in another file than the rows."""
-    gain = b"" if fold.gain_D is None else fold.gain_D.tobytes()
-    return hashlib.sha256(gain).hexdigest() if gain else "", fold.centred
-
-
 def _derived(head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | None) -> Arrays:
     """Give mean, map and norms of a space, and the fit of these, from the store."""
     kind, count, width = asked.kind, head.rows.count, head.rows.width
-    of = (head.key, head.vocabulary.key, *_folded(fold))
+    of = (head.key, head.vocabulary.key, *folded_key(fold))
     shapes: dict[str, tuple[int, ...]] = {
         "mean": (width,),
         "norms": (count,),
@@ -337,13 +331,7 @@ def _derived(head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | 
         known_N = np.flatnonzero(head.vocabulary.known_V)
         arrays = {"mean": np.zeros(width)}
         if kind.whitened:
-            arrays["mean"], arrays["map"] = _whitening(
-                head,
-                asked,
-                fold,
-                key=repr(of),
-                done=step_of(progress, "taking the covariance of rows"),
-            )
+            arrays["mean"], arrays["map"] = _whitening(head, asked, fold, progress)
         elif kind.centred:
             arrays["mean"] = fold(mean(head.rows, known_N))
         arrays["norms"] = mapped_norms(
@@ -366,18 +354,17 @@ def _derived(head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | 
 
 
 def _whitening(
-    head: Unembedding, asked: _Asked, fold: Fold, *, key: str, done: Done
+    head: Unembedding, asked: _Asked, fold: Fold, progress: Progress | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give mean and map of a causal space; all of one head and fold share the spectrum."""
-    known_N = np.flatnonzero(head.vocabulary.known_V)
     try:
-        found = spectrum(head.rows, known_N, fold, store=head.store, key=key, done=done)
+        found = spectrum_of(head, fold, progress=progress)
         return found.mean_D, inverse_root(asked.shrinkage(found), found.vectors_DD)
     except np.linalg.LinAlgError as error:
         raise UsageError(
-            f"{head.source}: its {len(known_N):,} rows do not vary in all {head.rows.width:,} "
-            f"directions, so they have no {asked.name} space; use cosine, centred or logit, or a "
-            "larger shrinkage, as in causal:0.1"
+            f"{head.source}: its {int(head.vocabulary.known_V.sum()):,} rows do not vary in all "
+            f"{head.rows.width:,} directions, so they have no {asked.name} space; use cosine, "
+            "centred or logit, or a larger shrinkage, as in causal:0.1"
         ) from error
 
 

@@ -15,9 +15,14 @@ from tokenizers import Tokenizer, decoders, models
 from unembed import Head, open_head
 from unembed.cli import main
 from unembed.errors import UsageError
-from unembed.geometry.examining.coverage import emoji_coverage
+from unembed.geometry.examining.alike import NEAR, alike
+from unembed.geometry.examining.coverage import block_coverage, emoji_coverage, whole
+from unembed.geometry.examining.fragments import fragments_of
+from unembed.geometry.examining.reached import reached
 from unembed.geometry.examining.round_trip import STATES, round_trips
 from unembed.geometry.examining.undertrained import WAYS, undertrained
+from unembed.geometry.model.residuals import Residuals
+from unembed.geometry.tokens.characters import characters
 from unembed.geometry.tokens.whole_emoji import whole_emoji
 from unembed.geometry.views.rows_file import write_rows
 
@@ -133,6 +138,116 @@ def test_every_emoji_is_counted_once(make_checkpoint: Make, family: str) -> None
     assert bool(found.none) == (family in {"unigram", "wordpiece"})
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_character_is_counted_in_one_block(make_checkpoint: Make, family: str) -> None:
+    head = open_head(make_checkpoint(family))
+    found = {block.name: block for block in block_coverage(head)}
+    assert whole(tuple(found.values())).total == len(characters())
+    letters = [chr(code) for code in range(128)]
+    assert found["Basic Latin"].total == len(letters)
+    assert found["Basic Latin"].one == sum(
+        head.vocabulary.id_of(letter) is not None for letter in letters
+    )
+    assert found["Hangul Syllables"].total == 11_172
+    assert bool(found["Hangul Syllables"].none) == (family in {"unigram", "wordpiece"})
+    assert block_coverage(open_head(head.path.parent)) == tuple(found.values())  # kept
+
+
+@pytest.mark.parametrize("family", ["byte_level", "sentencepiece"])
+def test_fragments_are_parts_of_the_characters_that_have_them(
+    make_checkpoint: Make, family: str
+) -> None:
+    vocabulary = open_head(make_checkpoint(family)).vocabulary
+    encoded = [text.encode() for text in characters()]
+    found = {one.id: one for one in fragments_of(vocabulary)}
+    assert sorted(found) == [
+        id_
+        for id_ in range(len(vocabulary))
+        if vocabulary.known_V[id_] and vocabulary.text(id_) is None
+    ]
+    for id_ in sorted(found)[:: max(len(found) // 12, 1)]:
+        written = vocabulary.written[id_]
+        begins = [one for one in encoded if _cut_at_end(written, one)]
+        head = written[: len(written) - len(written.lstrip(bytes(range(0x80, 0xC0))))]
+        completes = [one for one in encoded if head and one != head and one.endswith(head)]
+        inside = [one for one in encoded if head and head == written and one[1:-1].find(head) >= 0]
+        one = found[id_]
+        assert (one.begins, one.completes, one.inside) == tuple(
+            map(len, (begins, completes, inside))
+        )
+        shown = [part.decode() for part in (*begins, *completes, *inside)]
+        assert list(one.characters) == shown[:8]
+
+
+def _cut_at_end(written: bytes, character: bytes) -> bool:
+    """Tell whether bytes end with a beginning of a character, and not all of it."""
+    return any(written.endswith(character[:size]) for size in range(1, len(character)))
+
+
+def a_head(tmp_path: Path, rows_VD: np.ndarray) -> Head:
+    """Make a head with these rows, whose tokens are numbers."""
+    vocab = {str(place): place for place in range(len(rows_VD))}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    rows = torch.from_numpy(rows_VD.astype(np.float32))
+    save_file({"lm_head.weight": rows}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"tie_word_embeddings": false}')
+    return open_head(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_are_alike_are_those_near_the_first(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows_VD = rng.normal(size=(60, 40))
+    spread = float(np.sqrt(40))
+    for place in range(60, 300):  # some near, some not, some near to two that are not
+        step_D = rng.normal(size=40)
+        step_D *= spread * rng.choice([0, 0.3, 0.9, 1.1, 2]) * NEAR / np.linalg.norm(step_D)
+        rows_VD = np.vstack([rows_VD, rows_VD[rng.integers(0, place)] + step_D])
+    head = a_head(tmp_path, rows_VD)
+    rows_VD = head.rows.decode(slice(None))
+    near = NEAR * np.sqrt(((rows_VD - rows_VD.mean(axis=0)) ** 2).sum(axis=1).mean())
+    free, wanted = list(range(len(rows_VD))), []
+    while free:
+        own = rows_VD[free[0]]
+        group = [id_ for id_ in free if np.linalg.norm(rows_VD[id_] - own) <= near]
+        free = [id_ for id_ in free if id_ not in group]
+        if len(group) > 1:
+            wanted.append(tuple(group))
+    assert len(wanted) > 10
+    found = alike(head)
+    assert found == tuple(sorted(wanted, key=lambda ids: (-len(ids), ids)))
+    assert alike(open_head(tmp_path)) == found  # kept
+
+
+def test_rows_that_differ_are_not_alike(tmp_path: Path) -> None:
+    assert alike(a_head(tmp_path, np.random.default_rng(0).normal(size=(50, 4)))) == ()
+
+
+def test_a_head_of_equal_rows_is_one_group(tmp_path: Path) -> None:
+    assert alike(a_head(tmp_path, np.ones((7, 3)))) == (tuple(range(7)),)
+
+
+def test_ranks_are_those_of_the_logits(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows_VD = rng.integers(-2, 3, size=(400, 6)).astype(np.float64)  # many logits are equal
+    head = a_head(tmp_path, rows_VD)
+    held_LPD = rng.integers(-2, 3, size=(3, 130, 6)).astype(np.float64)
+    found = reached(head, Residuals(held_LPD, tuple(range(130))))
+    order_PV = np.argsort(-(held_LPD[-1] @ rows_VD.T), axis=1, kind="stable")
+    best_V = (np.argsort(order_PV, axis=1) + 1).min(axis=0)
+    assert found.positions == 130
+    assert found.ranks_V.tolist() == np.where(best_V <= 100, best_V, 0).tolist()
+    report = head.examine(residuals=Residuals(held_LPD[:, :1], (0,)))
+    assert report.reached is not None
+    assert len(report.distant_N) == 300
+    assert sum(report.to_dict()["reached"]["never_kinds"].values()) == 300
+    assert report.to_arrow()["best_rank"].null_count == 300
+    with pytest.raises(UsageError, match="the residuals are 5 wide; the head takes 6"):
+        reached(head, Residuals(held_LPD[..., :5], tuple(range(130))))
+
+
 def test_tokens_that_write_the_same(planted: Head) -> None:
     found = planted.examine()
     texts = [{planted.vocabulary.written[id_] for id_ in group} for group in found.same_text]
@@ -161,8 +276,9 @@ def test_a_report_is_a_value(planted: Head, tmp_path: Path) -> None:
     table = found.to_arrow()
     assert table.num_rows == len(found.to_pandas()) == count
     assert table.column_names == [
-        *("id", "token", "text", "kind", "script", "norm", "state", "distance_plain"),
-        *("distance_centred", "distance_without_first", "suspected", "writable", "writable_by"),
+        *("id", "token", "text", "kind", "script", "norm", "state", "begins", "completes"),
+        *("inside", "alike", "distance_plain", "distance_centred", "distance_without_first"),
+        *("suspected", "writable", "writable_by"),
     ]
     write_rows(found, tmp_path / "tokens.parquet")
     assert parquet.read_table(tmp_path / "tokens.parquet").equals(table)
@@ -187,7 +303,7 @@ def test_the_command(planted: Head, tmp_path: Path, capsys: pytest.CaptureFixtur
     code, out, err = run("-o", str(tmp_path / "tokens.csv"))
     assert code == 0, err
     assert "2 suspected, beside 40 known to be unused" in out
-    assert "never written not asked: --writable" in out
+    assert "never written   not asked: --writable" in out
     assert out.endswith(f"written: {tmp_path / 'tokens.csv'}\n")
     code, out, _ = run("--writable", "--json")
     given = json.loads(out)
@@ -195,5 +311,11 @@ def test_the_command(planted: Head, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [one["token"] for one in given["undertrained"]["suspected"]] == ["▁pizza", "<0x41>"] or {
         one["token"] for one in given["undertrained"]["suspected"]
     } == {"▁pizza", "<0x41>"}
+    np.save(tmp_path / "run.npy", planted.rows.decode(slice(0, 2))[None])
+    code, out, _ = run("--residuals", str(tmp_path / "run.npy"))
+    assert code == 0
+    assert "tokens are among the first 100 with one of 2 residuals" in out
+    code, _, err = run("--residuals", str(tmp_path / "none.npy"))
+    assert (code, "none.npy" in err) == (2, True)
     code, _, err = run("-o", str(tmp_path / "tokens.txt"))
     assert (code, "is written as .parquet, .csv" in err) == (2, True)

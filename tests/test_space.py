@@ -172,7 +172,7 @@ def test_what_is_kept_is_what_was_made(
     def never(*given: object, **options: object) -> None:
         raise AssertionError("derived again")
 
-    for function in ("spectrum", "mean", "mapped_norms"):
+    for function in ("spectrum_of", "mean", "mapped_norms"):
         monkeypatch.setattr(f"unembed.geometry.space.{function}", never)
     kept = open_space(replace(head), name, fold_norm=fold)
     assert kept is not made

@@ -5,9 +5,13 @@ import numpy as np
 from ...indexes.progress import Progress
 from ..explaining.belonging import belonging_of
 from ..heads.unembedding import Unembedding
+from ..model.residuals import Residuals
 from ..tokens.vocabulary import Vocabulary
-from .coverage import emoji_coverage
+from .alike import alike
+from .coverage import block_coverage, emoji_coverage
+from .fragments import fragments_of
 from .health import Health
+from .reached import reached
 from .round_trip import round_trips
 from .undertrained import undertrained
 from .writable import writable_all
@@ -16,7 +20,11 @@ from .writable import writable_all
 
 
 def examine(
-    head: Unembedding, *, writable: bool = False, progress: Progress | None = None
+    head: Unembedding,
+    *,
+    writable: bool = False,
+    residuals: Residuals | None = None,
+    progress: Progress | None = None,
 ) -> Health:
     """Say what each token of a vocabulary is, and which are odd.
 
@@ -27,6 +35,8 @@ def examine(
     writable : bool
         Decide too for every token whether any residual writes it, which may take long the first
         time.
+    residuals : Residuals, optional
+        What a model had: which tokens come near the top with these?
     progress : callable, optional
         Is told ``(step, done, total)``.
 
@@ -34,6 +44,8 @@ def examine(
     ------
     VocabularyError
         The tokenizers library cannot encode by this tokenizer.
+    UsageError
+        The residuals are of another width than the rows.
 
     Examples
     --------
@@ -50,8 +62,12 @@ def examine(
         states_V=round_trips(head, progress=progress),
         same_text=_same_text(head.vocabulary),
         emoji=emoji_coverage(head.vocabulary, progress=progress),
+        blocks=block_coverage(head, progress=progress),
+        fragments=fragments_of(head.vocabulary, progress=progress),
+        alike=alike(head, progress=progress),
         undertrained=undertrained(head, progress=progress),
         winners=writable_all(head, progress=progress) if writable else None,
+        reached=None if residuals is None else reached(head, residuals, progress=progress),
     )
 
 

@@ -15,6 +15,8 @@ from ..tokens.kinds import KINDS
 from ..tokens.scripts import SCRIPTS
 from ..tokens.vocabulary import Vocabulary, display
 from .coverage import Coverage
+from .fragments import Fragment
+from .reached import NEAR, Reached
 from .round_trip import STATES
 from .undertrained import WAYS, Undertrained
 
@@ -47,10 +49,18 @@ class Health:
         The tokens that write the same as others, group by group.
     emoji : Coverage
         How the emoji are written.
+    blocks : tuple of Coverage
+        How the characters of each block of Unicode are.
+    fragments : tuple of Fragment
+        What the tokens that are no whole text are a part of.
+    alike : tuple of tuple of int
+        The tokens whose rows are nearly the same, group by group, the largest first.
     undertrained : Undertrained or None
         How far rows are from those known to be unused; None where too few are.
     winners : Winners or None
         Which tokens some residual writes; None where that was not asked.
+    reached : Reached or None
+        How near the top each came with residuals; None where none were given.
 
     Examples
     --------
@@ -66,8 +76,12 @@ class Health:
     states_V: NDArray[np.int64]
     same_text: tuple[tuple[int, ...], ...]
     emoji: Coverage
+    blocks: tuple[Coverage, ...]
+    fragments: tuple[Fragment, ...]
+    alike: tuple[tuple[int, ...], ...]
     undertrained: Undertrained | None
     winners: Winners | None
+    reached: Reached | None
 
     @property
     def unreachable_N(self) -> NDArray[np.int64]:
@@ -84,15 +98,28 @@ class Health:
         return found_N[np.argsort(distances_V[found_N], kind="stable")]
 
     @property
+    def alike_N(self) -> NDArray[np.int64]:
+        """The tokens whose rows are nearly the same as others', group by group."""
+        return np.array([id_ for group in self.alike for id_ in group], dtype=np.int64)
+
+    @property
     def unwritable_N(self) -> NDArray[np.int64]:
         """The known tokens that no residual writes, ascending; none where that was not asked."""
         if self.winners is None:
             return np.empty(0, dtype=np.int64)
         return np.flatnonzero((self.winners.wins_V == 0) & self.vocabulary.known_V)
 
-    def kinds(self) -> dict[str, int]:
-        """Count the tokens of each kind, in the order of `KINDS`; none is left out but padding."""
-        counts = np.bincount(self.vocabulary.kinds_V, minlength=len(KINDS)).tolist()
+    @property
+    def distant_N(self) -> NDArray[np.int64]:
+        """The known tokens never among the first 100, ascending; none where nothing was asked."""
+        if self.reached is None:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero((self.reached.ranks_V == 0) & self.vocabulary.known_V)
+
+    def kinds(self, ids_N: NDArray[np.int64] | None = None) -> dict[str, int]:
+        """Count the tokens of each kind, of all rows or of some, in the order of `KINDS`."""
+        kinds_N = self.vocabulary.kinds_V[slice(None) if ids_N is None else ids_N]
+        counts = np.bincount(kinds_N, minlength=len(KINDS)).tolist()
         return {kind: count for kind, count in zip(KINDS, counts, strict=True) if count}
 
     def scripts(self) -> dict[str, int]:
@@ -119,6 +146,12 @@ class Health:
             "unreachable": self._named(self.unreachable_N),
             "same_text": [list(group) for group in self.same_text],
             "emoji": asdict(self.emoji),
+            "blocks": [asdict(block) for block in self.blocks],
+            "fragments": [
+                asdict(one) | {"characters": list(one.characters)} | self._names(one.id)
+                for one in self.fragments
+            ],
+            "alike": [self._named(np.array(group)) for group in self.alike],
             "undertrained": None
             if found is None
             else {
@@ -133,6 +166,15 @@ class Health:
                 "tokens": self._named(self.unwritable_N),
                 "undecided": self.winners.undecided,
                 "steps": {name: list(pair) for name, pair in self.winners.counts().items()},
+            },
+            "reached": None
+            if self.reached is None
+            else {
+                "positions": self.reached.positions,
+                "first": NEAR,
+                "tokens": int((self.reached.ranks_V[self.vocabulary.known_V] > 0).sum()),
+                "never": len(self.distant_N),
+                "never_kinds": self.kinds(self.distant_N),
             },
         }
 
@@ -151,6 +193,11 @@ class Health:
             "norm": self.norms_V[known_N],
             "state": [STATES[state] for state in self.states_V[known_N].tolist()],
         }
+        parts = {one.id: one for one in self.fragments}
+        for role in ("begins", "completes", "inside"):
+            columns[role] = [getattr(parts[id_], role) if id_ in parts else 0 for id_ in ids]
+        leaders = {id_: group[0] for group in self.alike for id_ in group}
+        columns["alike"] = [leaders.get(id_) for id_ in ids]
         if self.undertrained is not None:
             for at, way in enumerate(WAYS):
                 columns[f"distance_{way}"] = self.undertrained.distances_VW[known_N, at]
@@ -160,6 +207,9 @@ class Health:
             columns["writable"] = [None if one < 0 else bool(one) for one in wins]
             steps = self.winners.by_V[known_N].tolist()
             columns["writable_by"] = [STEPS[step] for step in steps]
+        if self.reached is not None:
+            ranks = self.reached.ranks_V[known_N].tolist()
+            columns["best_rank"] = [rank or None for rank in ranks]
         return pyarrow.table(columns)
 
     def to_pandas(self) -> "pandas.DataFrame":
@@ -174,11 +224,12 @@ class Health:
 
     def _named(self, ids_N: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Name tokens."""
+        return [self._names(id_) for id_ in ids_N.tolist()]
+
+    def _names(self, id_: int) -> dict[str, Any]:
+        """Name a token."""
         vocabulary = self.vocabulary
-        return [
-            {"id": id_, "token": vocabulary.token(id_), "text": vocabulary.text(id_)}
-            for id_ in ids_N.tolist()
-        ]
+        return {"id": id_, "token": vocabulary.token(id_), "text": vocabulary.text(id_)}
 
     def _first(self, ids_N: NDArray[np.int64]) -> str:
         """Write the first of some tokens."""
@@ -197,6 +248,7 @@ class Health:
             for what, ids_N in (
                 ("unreachable", self.unreachable_N),
                 ("suspected to be untrained", self.suspected_N),
+                ("with rows nearly the same", self.alike_N),
                 ("never written", self.unwritable_N),
             )
         )

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...indexes.moments import Fold
-from ...indexes.progress import Progress, step_of
+from ...indexes.progress import Progress
 from ...indexes.rows import norm
-from ...indexes.shrinkage import spectrum
+from ..covariance import spectrum_of
 from ..heads.unembedding import Unembedding
 from ..tokens.kinds import KINDS, NEVER
 
@@ -112,15 +111,7 @@ def undertrained(head: Unembedding, *, progress: Progress | None = None) -> Unde
     if len(unused_U) < _FEWEST:
         return None
     known_N = np.flatnonzero(head.vocabulary.known_V)
-    found = spectrum(
-        head.rows,
-        known_N,
-        Fold(),
-        store=head.store,
-        # The entry of the causal space.
-        key=repr((head.key, head.vocabulary.key, "", False)),
-        done=step_of(progress, "taking the covariance of rows"),
-    )
+    found = spectrum_of(head, progress=progress)
     first_D = found.vectors_DD[:, -1]
     drawn_U = np.random.default_rng(0).permutation(unused_U)
     half, other = drawn_U[: len(drawn_U) // 2], drawn_U[len(drawn_U) // 2 :]

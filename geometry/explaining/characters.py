@@ -1,18 +1,16 @@
 """The characters that a fragment can begin or complete, and the tokens that do the rest."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from ..tokens.becoming import unfinished
+from ..tokens.characters import around, begun_by, completed_by
 from ..tokens.kinds import continuations
 from ..tokens.vocabulary import Vocabulary
 
-_LAST = 0x10FFFF
-_UNASSIGNED = {"Cn", "Cs", "Co"}
 MOST = 4096  # characters that are named
 _OTHERS = 3
 
@@ -77,13 +75,7 @@ def characters_of(vocabulary: Vocabulary, id_: int) -> tuple[tuple[Character, ..
     >>> total, found[0].text, found[0].role, [vocabulary.token(id) for id in found[0].tokens]
     (64, 'À', 'begins', ['<0x80>'])
     """
-    written = vocabulary.written[id_]
-    tail, head = unfinished(written), continuations(written)
-    if len(head) == len(written):
-        found = [*_ending(head), *_inside(head)]
-    else:
-        found = [*_beginning(tail), *_ending(head)]
-    rests = _Rests(vocabulary)
+    found, rests = _cut(vocabulary.written[id_]), _Rests(vocabulary)
     characters = tuple(
         Character(
             text,
@@ -98,37 +90,22 @@ def characters_of(vocabulary: Vocabulary, id_: int) -> tuple[tuple[Character, ..
     return characters, len(found)
 
 
-def _beginning(tail: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Give the characters whose bytes begin so."""
-    if tail:
-        for text, encoded in _encoded():
-            if len(encoded) > len(tail) and encoded.startswith(tail):
-                yield text, "begins", b"", encoded[len(tail) :]
-
-
-def _ending(head: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Give the characters whose bytes end so."""
-    if head:
-        for text, encoded in _encoded():
-            if len(encoded) > len(head) and encoded.endswith(head):
-                yield text, "completes", encoded[: -len(head)], b""
-
-
-def _inside(middle: bytes) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Give the characters that have these bytes inside, neither first nor last."""
-    for text, encoded in _encoded():
-        at = encoded.find(middle, 1)
-        if at > 0 and at + len(middle) < len(encoded):
-            yield text, "inside", encoded[:at], encoded[at + len(middle) :]
-
-
-@cache
-def _encoded() -> tuple[tuple[str, bytes], ...]:
-    """Give every character that Unicode has assigned, and its bytes."""
-    texts = (chr(code) for code in range(0x80, _LAST + 1))
-    return tuple(
-        (text, text.encode()) for text in texts if unicodedata.category(text) not in _UNASSIGNED
-    )
+def _cut(written: bytes) -> list[tuple[str, str, bytes, bytes]]:
+    """Give the characters that bytes are a part of, what these do, and what lacks on each side."""
+    tail, head = unfinished(written), continuations(written)
+    found = [
+        (text, "begins", b"", text.encode()[len(tail) :])
+        for text in (begun_by(tail) if tail else ())
+    ]
+    found += [
+        (text, "completes", text.encode()[: -len(head)], b"")
+        for text in (completed_by(head) if head else ())
+    ]
+    for text in around(head) if len(head) == len(written) else ():
+        encoded = text.encode()
+        at = encoded.index(head, 1)
+        found.append((text, "inside", encoded[:at], encoded[at + len(head) :]))
+    return found
 
 
 class _Rests:

@@ -37,9 +37,9 @@ class LensOptions(TypedDict, total=False):
         Draw the residuals as paths over the map of this region, as `project` takes it.
     space : str
         Where all three are done, as `open_space` takes it; causal by default.
-    positions : sequence of int
-        Which tokens of a prompt are looked at; negative ones count from the end, and -1, the last,
-        is the default. Each token that is written is looked at too.
+    positions : sequence of int or None
+        Which tokens of a prompt are looked at; negative ones count from the end, None is all, and
+        -1, the last, is the default. Each token that is written is looked at too.
     generate : int
         How many tokens the model writes; 0 by default.
     temperature, seed
@@ -68,7 +68,7 @@ class LensOptions(TypedDict, total=False):
     decompose: int
     over: Regions
     space: str
-    positions: Sequence[int]
+    positions: Sequence[int] | None
     generate: int
     temperature: float
     seed: int
@@ -89,7 +89,7 @@ def lens(
     decompose: int = 0,
     over: Regions = None,
     space: str = DEFAULT_SPACE,
-    positions: Sequence[int] = (-1,),
+    positions: Sequence[int] | None = (-1,),
     generate: int = 0,
     temperature: float = 0.0,
     seed: int = 0,
@@ -155,7 +155,7 @@ def residuals_of(
     head: Unembedding,
     prompt: str,
     *,
-    positions: Sequence[int] = (-1,),
+    positions: Sequence[int] | None = (-1,),
     writing: Writing | None = None,
     chat: bool = False,
     start: str = "",

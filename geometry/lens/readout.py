@@ -74,7 +74,7 @@ def readout(logits_LV: NDArray[np.float32], *, top: int, followed: list[int] | N
     >>> found.entropies_L.round(3), found.kl_L, found.followed_T
     (array([1.386, 1.386]), array([0., 0.]), array([0]))
     """
-    ids_LK = np.array([_first(logits_V, top) for logits_V in logits_LV])
+    ids_LK = np.array([first_tokens(logits_V, top) for logits_V in logits_LV])
     tokens_T = np.array(
         list(dict.fromkeys(ids_LK[:, 0].tolist())) if followed is None else followed, dtype=np.int64
     )
@@ -106,10 +106,15 @@ def readout(logits_LV: NDArray[np.float32], *, top: int, followed: list[int] | N
     )
 
 
-def _first(logits_V: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+def first_tokens(logits_V: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """Give the ids of the largest logits, the largest first; of equal ones the lower id.
 
     They lie in the blocks with the largest maxima, so most of the logits are never sorted.
+
+    Examples
+    --------
+    >>> first_tokens(np.array([1.0, 3.0, 2.0, 3.0], np.float32), 2)
+    array([1, 3])
     """
     starts_B = np.arange(0, len(logits_V), _BLOCK)
     highest_B = np.maximum.reduceat(logits_V, starts_B)

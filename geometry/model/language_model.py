@@ -169,7 +169,7 @@ class LanguageModel:
         self,
         ids: Sequence[int],
         *,
-        positions: Sequence[int] = (-1,),
+        positions: Sequence[int] | None = (-1,),
         writing: Writing | None = None,
     ) -> Residuals:
         """Run the model, and keep what it holds after each layer at some positions.
@@ -178,9 +178,9 @@ class LanguageModel:
         ----------
         ids : sequence of int
             What it reads.
-        positions : sequence of int
-            Which of them are looked at; negative ones count from the end. Tokens that the model
-            writes are all looked at.
+        positions : sequence of int or None
+            Which of them are looked at; negative ones count from the end, and None is all of them.
+            Tokens that the model writes are all looked at.
         writing : Writing, optional
             How it goes on; by default not at all.
 
@@ -195,7 +195,8 @@ class LanguageModel:
             A position is not in the prompt.
         """
         writing = writing or Writing()
-        chosen = sorted({_position(place, len(ids)) for place in positions})
+        asked = range(len(ids)) if positions is None else positions
+        chosen = sorted({_position(place, len(ids)) for place in asked})
         caught = _Caught(chosen, [[] for _ in range(len(self.layers) + 1)])
         with self.watched(caught.keep):
             # One more is written, and left out: so the last token is read too.

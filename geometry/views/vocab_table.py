@@ -1,18 +1,21 @@
 """The health of a vocabulary for a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group
 
+from ..examining.coverage import Coverage, whole
 from ..examining.health import Health
+from ..examining.reached import NEAR
 from ..tokens.vocabulary import Vocabulary
 from .table import line_of
 
 _SHOWN = 8  # of each oddity
 _SCRIPTS = 6
-_MARGIN = 14  # of the names on the left
+_GROUPS = 3  # of rows that are nearly the same
+_MARGIN = 16  # of the names on the left
 
 
 def vocab_table(found: Health) -> Group:
@@ -46,12 +49,10 @@ def _lines(found: Health) -> Iterator[str]:
     shown = dict(list(scripts.items())[:_SCRIPTS])
     rest = f", and {len(scripts) - len(shown)} others" if len(scripts) > len(shown) else ""
     yield _fact("scripts", _counted(shown) + rest)
-    emoji = found.emoji
-    yield _fact(
-        "emoji",
-        f"{emoji.one:,} are one token, {emoji.several:,} several, {emoji.pieces:,} bytes or "
-        f"fragments" + (f", {emoji.none:,} cannot be written" if emoji.none else ""),
-    )
+    yield _fact("emoji", _covered(found.emoji))
+    yield _fact("characters", _covered(whole(found.blocks)))
+    yield _fact("blocks", _of_blocks(found.blocks))
+    yield from _of_fragments(found)
     twice = sum(len(group) - 1 for group in found.same_text)
     yield _fact("same text", f"{twice:,} tokens write what another of a lower id writes")
     states = found.states()
@@ -61,8 +62,53 @@ def _lines(found: Health) -> Iterator[str]:
         f"{states['partial']:,} are no whole text, {states['special']:,} special or unused",
     )
     yield from _some("unreachable", found.unreachable_N, vocabulary)
+    yield from _alike(found)
     yield from _untrained(found)
     yield from _written(found)
+    yield from _reached(found)
+
+
+def _covered(found: Coverage) -> str:
+    """Say how texts are written."""
+    none = f", {found.none:,} cannot be written" if found.none else ""
+    return (
+        f"of {found.total:,}, {found.one:,} are one token, {found.several:,} several, "
+        f"{found.pieces:,} bytes or fragments{none}"
+    )
+
+
+def _of_blocks(blocks: Sequence[Coverage]) -> str:
+    """Say of how many blocks all, some and none of the characters are tokens."""
+    all_ = sum(block.one == block.total for block in blocks)
+    some = sum(0 < block.one < block.total for block in blocks)
+    return (
+        f"of {len(blocks):,} in Unicode, a token for each character: {all_:,}, for some: {some:,}, "
+        f"for none: {len(blocks) - all_ - some:,}"
+    )
+
+
+def _of_fragments(found: Health) -> Iterator[str]:
+    """Say what the fragments are a part of."""
+    if not found.fragments:
+        return
+    begin = sum(one.begins > 0 for one in found.fragments)
+    complete = sum(one.completes > 0 for one in found.fragments)
+    nothing = sum(not (one.begins or one.completes or one.inside) for one in found.fragments)
+    never = f", {nothing:,} stand in no UTF-8" if nothing else ""
+    yield _fact(
+        "fragments",
+        f"{len(found.fragments):,}: {begin:,} begin a character, {complete:,} complete one{never}",
+    )
+
+
+def _alike(found: Health) -> Iterator[str]:
+    """Say which rows are nearly the same."""
+    groups = found.alike
+    noun = "group" if len(groups) == 1 else "groups"
+    sizes = f" in {len(groups):,} {noun}" if groups else ""
+    yield _fact("near-identical", f"{len(found.alike_N):,} rows{sizes}")
+    for group in groups[:_GROUPS]:
+        yield from _some(f"  {len(group):,} rows", np.array(group), found.vocabulary)
 
 
 def _untrained(found: Health) -> Iterator[str]:
@@ -96,6 +142,20 @@ def _written(found: Health) -> Iterator[str]:
     open_ = f", {found.winners.undecided:,} undecided" if found.winners.undecided else ""
     yield _fact("never written", f"{len(found.unwritable_N):,} tokens{open_}; decided by {steps}")
     yield from _some("", found.unwritable_N, found.vocabulary)
+
+
+def _reached(found: Health) -> Iterator[str]:
+    """Say which tokens are never near the top."""
+    asked = found.reached
+    if asked is None:
+        yield _fact("near the top", "not asked: --residuals FILE")
+        return
+    came = int(found.vocabulary.known_V.sum()) - len(found.distant_N)
+    yield _fact(
+        "near the top",
+        f"{came:,} tokens are among the first {NEAR} with one of {asked.positions:,} residuals, "
+        f"{len(found.distant_N):,} never: {_counted(found.kinds(found.distant_N))}",
+    )
 
 
 def _some(name: str, ids_N: NDArray[np.int64], vocabulary: Vocabulary) -> Iterator[str]:
