@@ -246,6 +246,20 @@ def fits(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]], dtype: type = np
     )
 
 
+def fits_codes(arrays: Arrays, name: str, count: int, *, below: int) -> bool:
+    """Tell whether arrays are one of this name, of so many whole numbers from 0 to below a limit.
+
+    Examples
+    --------
+    >>> codes = {"kinds": np.array([0, 2])}
+    >>> fits_codes(codes, "kinds", 2, below=3), fits_codes(codes, "kinds", 2, below=2)
+    (True, False)
+    """
+    if not fits(arrays, {name: (count,)}, np.int64):
+        return False
+    return bool(np.all((arrays[name] >= 0) & (arrays[name] < below)))
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Write a file beside its place and rename it when it is whole.

@@ -8,7 +8,7 @@ from importlib import metadata
 import numpy as np
 
 from ...indexes.progress import Done, Progress, step_of
-from ...indexes.store import Arrays, fits
+from ...indexes.store import fits_codes
 from ..heads.unembedding import Unembedding
 from ..tokens.characters import characters
 from ..tokens.kinds import KINDS
@@ -106,7 +106,7 @@ def block_coverage(head: Unembedding, *, progress: Progress | None = None) -> tu
         "characters",
         repr((_VERSION, head.vocabulary.key, metadata.version("regex"))),
         lambda: {"ways": np.array(_ways(head.vocabulary, texts, told), dtype=np.int64)},
-        lambda kept: _is_ways(kept, len(texts)),
+        lambda kept: fits_codes(kept, "ways", len(texts), below=len(_WAYS)),
     )
     found: dict[str, list[int]] = {}
     for text, way in zip(texts, kept["ways"].tolist(), strict=True):
@@ -138,10 +138,3 @@ def _coverage(name: str, ways: Sequence[int]) -> Coverage:
     """Count ways."""
     counts = Counter(ways)
     return Coverage(name, *(counts[way] for way in range(len(_WAYS))))
-
-
-def _is_ways(kept: Arrays, count: int) -> bool:
-    """Tell whether a kept entry says how so many texts are written."""
-    if not fits(kept, {"ways": (count,)}, np.int64):
-        return False
-    return bool(np.all((kept["ways"] >= 0) & (kept["ways"] < len(_WAYS))))

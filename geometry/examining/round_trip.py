@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...indexes.progress import Progress, step_of
-from ...indexes.store import Arrays, fits
+from ...indexes.store import Arrays, fits_codes
 from ..heads.unembedding import Unembedding
 from ..tokens.kinds import KINDS, NAMED
 from ..tokens.vocabulary import Vocabulary
@@ -62,10 +62,7 @@ def round_trips(head: Unembedding, *, progress: Progress | None = None) -> NDArr
         "round-trips",
         repr((_VERSION, vocabulary.key)),
         build,
-        lambda kept: (
-            fits(kept, {"states": (count,)}, np.int64)
-            and bool(np.all((kept["states"] >= 0) & (kept["states"] < len(STATES))))
-        ),
+        lambda kept: fits_codes(kept, "states", count, below=len(STATES)),
     )
     return kept["states"]
 

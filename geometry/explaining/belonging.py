@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...indexes.moments import mean
-from ...indexes.store import Arrays, fits
+from ...indexes.store import Arrays, fits, fits_codes
 from ..heads.unembedding import Unembedding
 from ..region import find_region
 from ..tokens.kinds import unicode_versions
@@ -86,10 +86,7 @@ def belonging_of(head: Unembedding) -> Belonging:
         "scripts",
         known,
         scripts,
-        lambda kept: (
-            fits(kept, {"scripts": (count,)}, np.int64)
-            and bool(np.all((kept["scripts"] >= 0) & (kept["scripts"] < len(SCRIPTS))))
-        ),
+        lambda kept: fits_codes(kept, "scripts", count, below=len(SCRIPTS)),
     )["scripts"]
     members = {"emoji": emoji_N} | {
         name: np.flatnonzero((scripts_V == at) & vocabulary.known_V)

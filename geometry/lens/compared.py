@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...indexes.progress import Progress
 from ..concepts.compose import composer_of
+from ..explaining.chance import by_chance
 from ..explaining.dictionary import Dictionary
 from ..explaining.pursuit import MOST, Part, sparse_sums
 from ..heads.unembedding import Unembedding
@@ -15,8 +17,6 @@ from ..model.placing import placed
 from ..model.residuals import Residuals
 from ..space import DEFAULT_SPACE
 from .lens import Lens
-
-_RANDOM = 16  # vectors that mean nothing
 
 # L layers, P positions, width D; C concepts; N residuals, L of each position.
 
@@ -83,14 +83,18 @@ def compared(
     sums: list[tuple[Part, ...]] = [()] * len(placed_ND)
     chance = None
     if decompose:
-        random_ND = np.random.default_rng(0).normal(size=(_RANDOM, width))
-        both_ND = np.concatenate([placed_ND, random_ND])
         whole = Dictionary.whole(head)
-        sums = sparse_sums(
-            head, composer.space, both_ND, decompose, dictionary=whole, progress=progress
+
+        def write(vectors_ND: NDArray[np.float64], count: int) -> list[tuple[Part, ...]]:
+            return sparse_sums(
+                head, composer.space, vectors_ND, count, dictionary=whole, progress=progress
+            )
+
+        sums = write(placed_ND, decompose)
+        chance_K = by_chance(
+            head, composer.space, whole, "omp", lambda vectors_ND: write(vectors_ND, MOST)
         )
-        explained = [parts[-1].explained if parts else 0.0 for parts in sums[len(placed_ND) :]]
-        chance = float(np.mean(explained))
+        chance = float(chance_K[decompose - 1])
     positions = tuple(
         replace(
             position,
