@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
+from unembed import open_head
 from unembed.geometry.demos.demo import demo_directory
 from unembed.geometry.tokens.kinds import KINDS
 from unembed.geometry.tokens.other_files import TOKENIZER
@@ -182,3 +183,16 @@ def test_a_word_is_split_as_the_library_splits_it(
         assert list(ids) == tokenizer.encode(text, add_special_tokens=False).ids
         assert b"".join(vocabulary.written[id_] for id_ in ids) == text.encode()
     assert vocabulary.split(" seahorse") == vocabulary.split("seahorse", leading_space=True)
+
+
+def test_rows_that_are_nearly_the_same_are_those_that_were_never_trained() -> None:
+    found = open_head("demo").examine()
+    groups = [set(group) for group in found.alike]
+    assert len(groups[0]) > 5_000
+    assert found.undertrained is not None
+    untrained = set(found.undertrained.unused_U.tolist()) | set(found.suspected_N.tolist())
+    assert set().union(*groups) <= untrained
+    (whisper,) = open_head("demo-bytes").examine().alike
+    assert {0xC0, 0xC1, *range(0xF5, 0x100)} <= {
+        byte for id_ in whisper for byte in open_head("demo-bytes").vocabulary.written[id_]
+    }
