@@ -12,7 +12,8 @@ from .rows import Rows, norm
 
 # V rows of width D; N ids; S rows that the row must beat, of all V.
 
-OWN, PROGRAMME, EQUAL, OPEN = "own row", "linear programme", "equal row", "undecided"
+OWN, WHITENED, PROGRAMME = "own row", "whitened row", "linear programme"
+EQUAL, OPEN = "equal row", "undecided"
 
 _FIRST = 512  # rows that stand for all at first
 _MORE = 256  # of those that beat the row, taken in each time
@@ -30,8 +31,8 @@ class Verdict:
     wins : bool or None
         None where it could not be decided.
     by : str
-        How it was decided: by the row itself, by a linear programme, or by an equal row of a lower
-        id, which comes first; or ``undecided``.
+        How it was decided: by the row itself, by the whitened row, by a linear programme, or by an
+        equal row of a lower id, which comes first; or ``undecided``.
     vector_D : ndarray of float64 or None
         With which it wins. Where rows have biases, a multiple of it that is large enough.
     others_N : ndarray of int64
@@ -59,16 +60,18 @@ def decide(
     *,
     lengths_V: NDArray[np.float64],
     mean_D: NDArray[np.float64],
+    whitened_D: NDArray[np.float64] | None = None,
     bias_V: NDArray[np.float64] | None = None,
     done: Done,
 ) -> Verdict:
     """Decide whether a row can win, by a linear programme over all rows.
 
     Row i wins for some h if ``(xᵢ-xⱼ)·h + bᵢ - bⱼ > 0`` for all other rows j (Demeter, Kimmel and
-    Downey 2020; Grivas, Bogoychev and Lopez 2022, arXiv 2203.06462). First the row
-    itself is tried, less the mean of all. Then the margin is maximised within a box, over the rows
-    that beat it so far, until none does, or until there is no margin: then the row is a mean of
-    those rows. A win is checked against all rows exactly; equal products win by the lower id.
+    Downey 2020; Grivas, Bogoychev and Lopez 2022, arXiv 2203.06462). First the row itself is tried,
+    less the mean of all, and the whitened row where it is given. Then the margin is maximised
+    within a box, over the rows that beat it so far, until none does, or until there is no margin:
+    then the row is a mean of those rows. A win is checked against all rows exactly; equal products
+    win by the lower id.
 
     Parameters
     ----------
@@ -82,6 +85,9 @@ def decide(
         Every row's Euclidean norm, `Rows.norms`.
     mean_D : ndarray of float64
         Of the rows, or of most of them.
+    whitened_D : ndarray of float64, optional
+        The row less the mean, by the inverse covariance of rows: of all vectors with which the row
+        has a given product more than the mean, the products of all rows vary least with this.
     bias_V : ndarray of float64, optional
         One a row.
     done : callable
@@ -98,11 +104,13 @@ def decide(
     race = _Race(index, rows, id_, lengths_V, bias_V)
     if race.equal_N[0] != id_:
         return Verdict(False, EQUAL, None, race.equal_N[:1], np.ones(1))
-    own_D = race.row_D - mean_D
-    ahead_N = race.ahead(own_D, 0.0, _FIRST)
-    if not len(ahead_N):
-        return Verdict(True, OWN, own_D)
-    beaten_N = ahead_N
+    beaten_N = np.empty(0, dtype=np.int64)
+    for by, tried_D in ((OWN, race.row_D - mean_D), (WHITENED, whitened_D)):
+        if tried_D is not None:
+            ahead_N = race.ahead(tried_D, 0.0, _FIRST)
+            if not len(ahead_N):
+                return Verdict(True, by, tried_D)
+            beaten_N = np.union1d(beaten_N, ahead_N)
     for round_ in range(_ROUNDS):
         done(round_, _ROUNDS)
         vector_D, scale, margin, weights_S = race.programme(beaten_N)

@@ -33,6 +33,33 @@ def verdicts(
     ]
 
 
+def test_a_whitened_row_is_tried_before_the_programme() -> None:
+    stretched_D = np.array([1.0, 40.0])
+    angles_V = 2 * np.pi * np.arange(0.1, 60) / 60  # even: what whitens them is known exactly
+    rows_VD = (np.stack([np.cos(angles_V), np.sin(angles_V)], axis=1) * stretched_D).astype("f4")
+    rows = Rows(rows_VD, "F32")
+    lengths_V = rows.norms()
+    mean_D = rows_VD.mean(axis=0, dtype=np.float64)
+    covariance_DD = np.cov(rows_VD.T.astype(np.float64))
+    found: dict[str, int] = {}
+    for id_ in range(len(rows_VD)):
+        verdict = decide(
+            MappedIndex(rows, longest=float(lengths_V.max())),
+            rows,
+            id_,
+            lengths_V=lengths_V,
+            mean_D=mean_D,
+            whitened_D=np.linalg.solve(covariance_DD, rows_VD[id_] - mean_D),
+            done=step_of(None, ""),
+        )
+        assert verdict.wins
+        assert verdict.vector_D is not None
+        assert int((rows_VD.astype(np.float64) @ verdict.vector_D).argmax()) == id_
+        found[verdict.by] = found.get(verdict.by, 0) + 1
+    assert found.pop(argmax.OWN) < 10
+    assert list(found) == [argmax.WHITENED]
+
+
 def margin(rows_VD: NDArray[np.float64], id_: int) -> float:
     """The largest margin over all other rows within a box: above 0 where the row can win."""
     others_ND = np.delete(rows_VD, id_, axis=0)

@@ -153,7 +153,9 @@ def explain(
         neighbours=found.neighbours,
         snap=found.snap,
         directions=along(composer, vector_D, own_steps, among=all_steps, progress=progress),
-        token=None if id_ is None else token_of(head, belonging, id_, progress=progress),
+        token=None
+        if id_ is None
+        else token_of(head, belonging, id_, space=composer.space, progress=progress),
     )
 
 

@@ -16,6 +16,8 @@ from ..concepts.pairs import EMOJI, FEWEST
 
 # P pairs of all directions, M directions, width D.
 
+_VERSION = 2  # of what is kept
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -52,6 +54,8 @@ class Steps:
         The direction of each pair, a place in `names`.
     tokens_PT : ndarray of int64
         The tokens of each pair, padded with -1.
+    sums_MD : ndarray of float64
+        What all pairs of a direction add.
 
     Examples
     --------
@@ -67,17 +71,19 @@ class Steps:
     steps_PD: NDArray[np.float64]
     owners_P: NDArray[np.int64]
     tokens_PT: NDArray[np.int64]
+    sums_MD: NDArray[np.float64]
 
     def without(self, ids: Collection[int]) -> Units:
         """Give the directions and their steps, of norm 1, without the pairs that have some tokens.
 
         A direction of which fewer than 4 pairs are left, or whose steps cancel, is left out.
         """
-        kept_P = ~np.isin(self.tokens_PT, list(ids)).any(axis=1)
-        owners_P = self.owners_P[kept_P]
-        counts_M = np.bincount(owners_P, minlength=len(self.names))
-        owned_MP = (owners_P == np.arange(len(self.names))[:, None]).astype(np.float64)
-        sums_MD = owned_MP @ self.steps_PD[kept_P]
+        dropped_N = np.flatnonzero(np.isin(self.tokens_PT, list(ids)).any(axis=1))
+        owners_N = self.owners_P[dropped_N]
+        counts_M = np.bincount(self.owners_P, minlength=len(self.names))
+        counts_M -= np.bincount(owners_N, minlength=len(self.names))
+        sums_MD = self.sums_MD.copy()
+        np.subtract.at(sums_MD, owners_N, self.steps_PD[dropped_N])
         kept = np.flatnonzero((counts_M >= FEWEST) & sums_MD.any(axis=1))
         return Units(tuple(self.names[at] for at in kept), united(sums_MD[kept]))
 
@@ -104,19 +110,25 @@ def steps_of(composer: Composer, *, progress: Progress | None = None) -> Steps:
             told(at, len(names))
             pairs += _pairs(directions, at, name)
         longest = max((len(ids) for _, _, ids in pairs), default=0)
+        steps_PD = np.array([step_D for step_D, _, _ in pairs]).reshape(len(pairs), width)
+        owners_P = np.array([owner for _, owner, _ in pairs], dtype=np.int64)
+        sums_MD = np.zeros((len(names), width))
+        np.add.at(sums_MD, owners_P, steps_PD)
         padded = [[*ids, *[-1] * (longest - len(ids))] for _, _, ids in pairs]
         return {
-            "steps": np.array([step_D for step_D, _, _ in pairs]).reshape(len(pairs), width),
-            "owners": np.array([owner for _, owner, _ in pairs], dtype=np.int64),
+            "steps": steps_PD,
+            "sums": sums_MD,
+            "owners": owners_P,
             "tokens": np.array(padded, dtype=np.int64).reshape(len(pairs), longest),
         }
 
     def fits(kept: Arrays) -> bool:
         shapes = {name: array.shape for name, array in kept.items()}
         return (
-            shapes.keys() == {"steps", "owners", "tokens"}
-            and kept["steps"].dtype == np.float64
+            shapes.keys() == {"steps", "sums", "owners", "tokens"}
+            and kept["steps"].dtype == kept["sums"].dtype == np.float64
             and shapes["steps"][1:] == (width,)
+            and shapes["sums"] == (len(names), width)
             and kept["owners"].dtype == kept["tokens"].dtype == np.int64
             and shapes["owners"] == shapes["steps"][:1] == shapes["tokens"][:1]
             and len(shapes["tokens"]) == 2
@@ -125,9 +137,9 @@ def steps_of(composer: Composer, *, progress: Progress | None = None) -> Steps:
 
     origins = [(name, directions.origin(name)) for name in names]
     kept = head.store.arrays(
-        "steps", repr((composer.space.key, composer.pieces, origins)), build, fits
+        "steps", repr((_VERSION, composer.space.key, composer.pieces, origins)), build, fits
     )
-    return Steps(names, kept["steps"], kept["owners"], kept["tokens"])
+    return Steps(names, kept["steps"], kept["owners"], kept["tokens"], kept["sums"])
 
 
 def _pairs(

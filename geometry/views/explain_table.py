@@ -101,6 +101,8 @@ def _writable(token: Token) -> str:
         return "undecided: no residual that writes it was found, and no proof that none does"
     if token.writable_by == "own row":
         return "it can be: a residual that points along its own row writes it"
+    if token.writable_by == "whitened row":
+        return "it can be: a residual that points along its whitened row writes it, its own row not"
     if token.writable:
         return "it can be: not along its own row, but a linear programme found a residual"
     if token.writable_by == "equal row":
