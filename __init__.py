@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .geometry.projection.map import Map
     from .geometry.views.lens_file import write_lens
     from .geometry.views.map_file import write_map
+    from .geometry.views.vocab_file import write_vocab
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "open_head",
     "write_lens",
     "write_map",
+    "write_vocab",
 ]
 
 _HOME = {
@@ -44,6 +46,7 @@ _HOME = {
     "Residuals": ".geometry.model.residuals",
     "write_lens": ".geometry.views.lens_file",
     "write_map": ".geometry.views.map_file",
+    "write_vocab": ".geometry.views.vocab_file",
     "Neighbour": ".geometry.answer",
     "Neighbours": ".geometry.answer",
 }

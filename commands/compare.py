@@ -73,10 +73,10 @@ def compare(
     from ..geometry.views.bars import Bars
     from ..geometry.views.compare_table import compare_table
     from ..geometry.views.map_file import check_map_path, write_map
-    from ..geometry.views.rows_file import check_rows_path, write_rows
+    from ..geometry.views.compare_file import check_compare_path, write_comparison
 
     for output in outputs:
-        check_rows_path(Path(output))
+        check_compare_path(Path(output))
     if drawn is not None:
         check_map_path(Path(drawn))
     with Bars() as bars:
@@ -92,7 +92,7 @@ def compare(
         if drawn is not None and region is not None:
             write_map(drawn_moves(head, second, found, region, progress=bars), Path(drawn))
         for output in outputs:
-            write_rows(found, Path(output))
+            write_comparison(found, Path(output))
     if as_json:
         print_object(found)
         return

@@ -26,7 +26,8 @@ from .options import opens_a_head, print_object, show
     "outputs",
     multiple=True,
     metavar="FILE",
-    help="Write a row for each token: .parquet or .csv. May be given again.",
+    help="Write the report: .html, .json; or a row for each token: .parquet or .csv. May be given "
+    "again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, floats in full.")
 def vocab(
@@ -41,16 +42,17 @@ def vocab(
 
     \b
     unembed vocab demo
+    unembed vocab demo -o demo.html
     unembed vocab demo-bytes --writable -o tokens.parquet
     """  # noqa: D301 - click's mark for lines that are not wrapped
     from ..geometry.model.residuals import read_residuals
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
-    from ..geometry.views.rows_file import check_rows_path, write_rows
+    from ..geometry.views.vocab_file import check_vocab_path, write_vocab
     from ..geometry.views.vocab_table import vocab_table
 
     for output in outputs:
-        check_rows_path(Path(output))
+        check_vocab_path(Path(output))
     with Bars() as bars:
         head = open_head(source, **where, progress=bars)
         held = None
@@ -58,7 +60,7 @@ def vocab(
             held = read_residuals(residuals, width=head.rows.width, tokens=head.rows.count)
         found = head.examine(writable=writable, residuals=held, progress=bars)
         for output in outputs:
-            write_rows(found, Path(output))
+            write_vocab(found, Path(output))
     if as_json:
         print_object(found)
         return

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from unembed import Head, Neighbours, open_head
 from unembed.errors import UsageError
+from unembed.geometry.audit.auditor import Auditor
 from unembed.geometry.audit.composing import Composed, compose_each
 from unembed.geometry.audit.finding import Finding
 from unembed.geometry.audit.opening import open_auditor
@@ -51,6 +52,13 @@ def audited(head: Head, texts: Sequence[str], **options: Any) -> list[Finding]:
     findings = head.audit(texts, **options).findings
     assert all(finding.message is None for finding in findings), findings
     return list(findings)
+
+
+def found_by(auditor: Auditor, texts: Sequence[str]) -> list[Finding]:
+    """Audit by an auditor that is open, as `audited` does by one of its own."""
+    findings = auditor.audit([Record(text) for text in texts])
+    assert all(finding.message is None for finding in findings), findings
+    return findings
 
 
 def assert_nearest(finding: Finding, answer: Neighbours, *, atol: float = 1e-9) -> None:
@@ -156,7 +164,7 @@ def test_the_snap_is_that_of_the_place_in_the_region(
     auditor = open_auditor(head, **options)
     assert auditor.inside is not None
     composed = compose_each(auditor.composer, [Record(text) for text in TEXTS])
-    for found, finding in zip(composed, audited(head, TEXTS, **options), strict=True):
+    for found, finding in zip(composed, found_by(auditor, TEXTS), strict=True):
         assert isinstance(found, Composed)
         _, placed_1D = auditor.inside.carried(found.vector_D[None])
         concept = places(auditor.composer.space, placed_1D[0])
@@ -168,7 +176,7 @@ def test_a_region_without_a_direction_is_searched_from_its_category(head: Head) 
     auditor = open_auditor(head, **options)
     assert (auditor.inside is not None, auditor.terms["direction"]) == (True, None)
     assert auditor.inside is not None
-    for text, finding in zip(TEXTS, audited(head, TEXTS, **options), strict=True):
+    for text, finding in zip(TEXTS, found_by(auditor, TEXTS), strict=True):
         (found,) = compose_each(auditor.composer, [Record(text)])
         assert isinstance(found, Composed)
         moved_1D, _ = auditor.inside.carried(found.vector_D[None])
@@ -269,9 +277,10 @@ def test_vectors_together_are_vectors_alone(
 
 def test_what_the_tiles_are_changes_nothing(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [*named().values()][:20]
-    whole = audited(head, words, region="emoji", residual_norm=1.0)
+    auditor = open_auditor(head, region="emoji", residual_norm=1.0)
+    whole = found_by(auditor, words)
     for place, word in enumerate(words):
-        (alone,) = audited(head, [word], region="emoji", residual_norm=1.0)
+        (alone,) = found_by(auditor, [word])
         assert [near.id for near in alone.nearest] == [near.id for near in whole[place].nearest]
         assert alone.snap_id == whole[place].snap_id
         assert alone.snap_logit == pytest.approx(whole[place].snap_logit, abs=1e-9)

@@ -11,11 +11,19 @@ from typing import Any
 
 import pytest
 from unembed import open_head
+from unembed.cli import main
+from unembed.geometry.records import chunks
 
 from .named import cache_in, named, write_named
 
-COMMAND = "from unembed.cli import main; main()"
-CHUNK = 4096  # records that are kept together
+CHUNK = 1024  # records that are kept together
+COMMAND = f"""
+from unembed.cli import main
+from unembed.geometry.records import chunks
+
+chunks.CHUNK = {CHUNK}
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +48,7 @@ def started(directory: Path, *arguments: str, **options: Any) -> "subprocess.Pop
 
 
 def ended(directory: Path, *arguments: str) -> None:
-    """Let a run come to its end."""
+    """Let a run in a process of its own come to its end."""
     with started(directory, *arguments, stdout=subprocess.PIPE) as running:
         out, err = running.communicate(timeout=120)
     assert running.returncode == 0, err
@@ -79,13 +87,24 @@ def test_a_reader_that_goes_away_is_no_error(directory: Path, tmp_path: Path) ->
     assert b"unembed:" not in err  # what progress there was may be there
 
 
+def ended_here(directory: Path, *arguments: str) -> None:
+    """Let a run in this process, where its loops are compiled already, come to its end."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(chunks, "CHUNK", CHUNK)
+        patched.setenv("XDG_CACHE_HOME", str(directory / "cache"))
+        patched.chdir(directory)
+        with pytest.raises(SystemExit) as end:
+            main(["audit", "./head", *arguments])
+    assert end.value.code == 0
+
+
 def test_an_interrupted_run_goes_on_to_the_same_bytes(directory: Path, tmp_path: Path) -> None:
     listed = long_list(tmp_path / "long.txt", 2 * CHUNK + 300)
     whole, path, shards = (
         tmp_path / name for name in ("whole.csv", "found.csv", "found.csv.shards")
     )
     options = [listed, "--region", "emoji", "-o"]
-    ended(directory, *options, str(whole))
+    ended_here(directory, *options, str(whole))
     with started(directory, *options, str(path), stdout=subprocess.DEVNULL) as running:
         while running.poll() is None and not list(shards.glob("*.parquet")):
             time.sleep(0.01)

@@ -21,7 +21,7 @@ from unembed.geometry.comparing.moves import Moves, moves, region_moves
 from unembed.geometry.comparing.overlap import overlap
 from unembed.geometry.space import open_space
 from unembed.geometry.views.compare_table import compare_table
-from unembed.geometry.views.rows_file import write_rows
+from unembed.geometry.views.compare_file import write_comparison
 from unembed.indexes.progress import step_of
 from unembed.indexes.rows import Rows
 
@@ -334,8 +334,8 @@ def test_a_comparison_is_a_value(head: Head, with_rows: WithRows, tmp_path: Path
     assert "<script>" not in found._repr_html_()
     assert "&lt;script&gt;" in found._repr_html_()
     assert found.to_arrow().num_rows == len(found.to_pandas()) == len(found.matched.ids_N)
-    write_rows(found, tmp_path / "a.csv")
-    write_rows(found, tmp_path / "b.csv")
+    write_comparison(found, tmp_path / "a.csv")
+    write_comparison(found, tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     with pytest.raises(UsageError, match=r"is written as \.parquet, \.csv"):
-        write_rows(found, tmp_path / "a.txt")
+        write_comparison(found, tmp_path / "a.txt")

@@ -9,10 +9,12 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 from unembed import open_head
+from unembed.cli import main
 from unembed.geometry.demos.demo import DEMOS
 
 pytestmark = pytest.mark.real
@@ -25,6 +27,7 @@ BLOCKS = [
     for page in PAGES
     for command, shown in BLOCK.findall(page.read_text(encoding="utf-8"))
 ]
+IN_README = {command for page, command, _ in BLOCKS if page == README}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,7 +41,9 @@ def _demos() -> None:
     open_head("demo").nearest("emoji(seahorse)")
 
 
-def run(command: list[str]) -> str:
+@cache
+def run(*command: str) -> str:
+    """Run a command in a process of its own, once for all pages that show it."""
     binaries = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PATH": binaries + os.pathsep + os.environ["PATH"],
@@ -48,9 +53,14 @@ def run(command: list[str]) -> str:
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False
     )
-    reports = [line for line in done.stderr.splitlines() if "━" not in line]  # but for progress
-    assert done.returncode == (2 if reports else 0), done.stderr
-    printed = done.stdout + "\n".join(reports)
+    return printed_by(done.returncode, done.stdout, done.stderr)
+
+
+def printed_by(code: object, out: str, err: str) -> str:
+    """Give what a command prints, where its exit code is that of its reports."""
+    reports = [line for line in err.splitlines() if "━" not in line]  # but for progress
+    assert code == (2 if reports else 0), err
+    printed = out + "\n".join(reports)
     return "\n".join(line.rstrip() for line in printed.rstrip().splitlines())
 
 
@@ -59,8 +69,23 @@ def run(command: list[str]) -> str:
     BLOCKS,
     ids=[f"{page.stem}: {command}" for page, command, _ in BLOCKS],
 )
-def test_a_command_prints_what_is_shown(page: Path, command: str, shown: str) -> None:
-    printed = run(shlex.split(command))
+def test_a_command_prints_what_is_shown(
+    page: Path,
+    command: str,
+    shown: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of the README in processes of their own; others where all is loaded and compiled."""
+    program, *arguments = shlex.split(command)
+    if command in IN_README:
+        printed = run(program, *arguments)
+    else:
+        assert program == "unembed"
+        monkeypatch.chdir(ROOT)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        printed = printed_by(ended.value.code, *capsys.readouterr())
     if "UNEMBED_WRITE_DOCS" in os.environ:
         text = page.read_text(encoding="utf-8")
         old, new = (f"```console\n$ {command}\n{out}```" for out in (shown, f"{printed}\n"))
@@ -92,7 +117,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 @pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="make demo would make .venv first")
 def test_make_demo_asks_the_two_questions() -> None:
     shown = {command: output for page, command, output in BLOCKS if page == README}
-    output = run(["make", "demo"])
+    output = run("make", "demo")
     for command in list(shown)[:2]:
         assert command in output
         assert shown[command].rstrip() in output

@@ -24,7 +24,7 @@ from unembed.geometry.examining.undertrained import WAYS, undertrained
 from unembed.geometry.model.residuals import Residuals
 from unembed.geometry.tokens.characters import characters
 from unembed.geometry.tokens.whole_emoji import whole_emoji
-from unembed.geometry.views.rows_file import write_rows
+from unembed.geometry.views.vocab_file import write_vocab
 
 from .conftest import FAMILIES, sentencepiece
 
@@ -280,13 +280,13 @@ def test_a_report_is_a_value(planted: Head, tmp_path: Path) -> None:
         *("inside", "alike", "distance_plain", "distance_centred", "distance_without_first"),
         *("suspected", "writable", "writable_by"),
     ]
-    write_rows(found, tmp_path / "tokens.parquet")
+    write_vocab(found, tmp_path / "tokens.parquet")
     assert parquet.read_table(tmp_path / "tokens.parquet").equals(table)
-    write_rows(found, tmp_path / "tokens.csv")
+    write_vocab(found, tmp_path / "tokens.csv")
     with (tmp_path / "tokens.csv").open(newline="", encoding="utf-8") as file:
         assert len(list(csv.reader(file))) == count + 1
-    with pytest.raises(UsageError, match=r"a table of tokens is written as \.parquet, \.csv"):
-        write_rows(found, tmp_path / "tokens.txt")
+    with pytest.raises(UsageError, match=r"written as \.html, \.parquet, \.csv, \.json"):
+        write_vocab(found, tmp_path / "tokens.txt")
     assert "<unused" not in found._repr_html_()
 
 
@@ -318,4 +318,4 @@ def test_the_command(planted: Head, tmp_path: Path, capsys: pytest.CaptureFixtur
     code, _, err = run("--residuals", str(tmp_path / "none.npy"))
     assert (code, "none.npy" in err) == (2, True)
     code, _, err = run("-o", str(tmp_path / "tokens.txt"))
-    assert (code, "is written as .parquet, .csv" in err) == (2, True)
+    assert (code, "is written as .html, .parquet, .csv" in err) == (2, True)

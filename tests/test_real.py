@@ -1,7 +1,7 @@
 """The two real heads, whole: every row, every token, and transformers beside them."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,8 @@ from unembed.indexes.rows import Rows
 from unembed.indexes.shrinkage import Spectrum, ledoit_wolf
 
 pytestmark = pytest.mark.real
+Asked = Callable[[str], tuple[NDArray[np.float64], int, float]]
+Placed = Callable[[str], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 @pytest.fixture(scope="module", params=["demo", "demo-bytes"])
@@ -60,11 +62,24 @@ def query_of(head: Head, rows_VD: NDArray[np.float64], kind: str) -> NDArray[np.
 
 
 @pytest.fixture(scope="module")
-def placed(head: Head, rows_VD: NDArray[np.float64]) -> Callable[[str], NDArray[np.float64]]:
-    """Give every row's place in a space, by numpy alone: no more than one space is held."""
+def asked(head: Head, rows_VD: NDArray[np.float64]) -> Asked:
+    """Give a query of a kind, the token of the largest logit by numpy alone, and that logit."""
     known_N = np.flatnonzero(head.vocabulary.known_V)
 
-    @lru_cache(maxsize=1)
+    @cache
+    def ask(kind: str) -> tuple[NDArray[np.float64], int, float]:
+        residual_D = query_of(head, rows_VD, kind)
+        logits_N = (rows_VD @ residual_D)[known_N]
+        return residual_D, int(known_N[logits_N.argmax()]), float(logits_N.max())
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def placed(head: Head, rows_VD: NDArray[np.float64]) -> Placed:
+    """Give every row's place in a space and its norm, by numpy alone; one space is held."""
+    known_N = np.flatnonzero(head.vocabulary.known_V)
+
     def place(space: str) -> NDArray[np.float64]:
         if space in {"logit", "cosine"}:
             return rows_VD
@@ -79,7 +94,12 @@ def placed(head: Head, rows_VD: NDArray[np.float64]) -> Callable[[str], NDArray[
         values_D, vectors_DD = np.linalg.eigh(shrunk_DD)
         return np.asarray(centred_VD @ (vectors_DD / np.sqrt(values_D)) @ vectors_DD.T)
 
-    return place
+    @lru_cache(maxsize=1)
+    def measured(space: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        places_VD = place(space)
+        return places_VD, np.linalg.norm(places_VD, axis=1)
+
+    return measured
 
 
 # Of sklearn.covariance.ledoit_wolf_shrinkage, on the rows that have a token.
@@ -101,22 +121,22 @@ def test_the_shrinkage_is_that_of_scikit_learn(head: Head, rows_VD: NDArray[np.f
 @pytest.mark.parametrize("space", ["logit", "cosine", "centred", "causal"])  # the slowest to vary
 def test_every_answer_equals_brute_force_in_float64(
     head: Head,
-    rows_VD: NDArray[np.float64],
-    placed: Callable[[str], NDArray[np.float64]],
+    asked: Asked,
+    placed: Placed,
     space: str,
     score: str,
     region: str | None,
 ) -> None:
     """Ids and order; where float64 itself cannot tell two scores apart, either order is right."""
-    places_VD = placed(space)
+    places_VD, norms_V = placed(space)
     among_N = find_region(head, region).ids_N
     for kind in ("sum", "negative", "mean", "random", "unused"):
-        residual_D = query_of(head, rows_VD, kind)
+        residual_D, snap, logit = asked(kind)
         answer = head.nearest(residual_D, space=space, score=score, region=region, top=50)
         vector_D = open_space(head, space).meet(residual_D)
-        scores_N = places_VD[among_N] @ (vector_D / np.linalg.norm(vector_D))
+        scores_N = (places_VD @ (vector_D / np.linalg.norm(vector_D)))[among_N]
         if score == "cosine":
-            scores_N /= np.linalg.norm(places_VD[among_N], axis=1)
+            scores_N /= norms_V[among_N]
         order = np.lexsort((among_N, -scores_N))[:50]
         ids = [near.id for near in answer.neighbours]
         scores = [near.score for near in answer.neighbours]
@@ -124,10 +144,8 @@ def test_every_answer_equals_brute_force_in_float64(
         for id_, wanted, value in zip(ids, among_N[order], scores_N[order], strict=True):
             own = scores_N[np.searchsorted(among_N, id_)]
             assert id_ == wanted or abs(own - value) < 1e-12 * max(1.0, abs(value))
-        logits_V = rows_VD @ residual_D
-        known_N = np.flatnonzero(head.vocabulary.known_V)
-        assert answer.snap.id == known_N[logits_V[known_N].argmax()]
-        assert answer.snap.logit == pytest.approx(logits_V[answer.snap.id], rel=1e-9)
+        assert answer.snap.id == snap
+        assert answer.snap.logit == pytest.approx(logit, rel=1e-9)
 
 
 @pytest.mark.parametrize("cosine", [False, True])

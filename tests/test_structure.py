@@ -140,6 +140,7 @@ def test_public_names_are_pinned_and_load() -> None:
         "open_head",
         "write_lens",
         "write_map",
+        "write_vocab",
     ]
     assert dir(unembed) == sorted(unembed.__all__)
     for name in unembed.__all__:

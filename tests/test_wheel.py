@@ -37,7 +37,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     } | {
         *("__init__.py", "cli.py", "errors.py", "py.typed"),
         "geometry/concepts/directions.toml",
+        *(f"geometry/views/page.{kind}" for kind in ("css", "html")),
+        *(f"geometry/views/table.{kind}" for kind in ("html", "js")),
         *(f"geometry/views/report.{kind}" for kind in ("css", "html", "js")),
+        *(f"geometry/views/vocab.{kind}" for kind in ("css", "html", "js")),
         *(f"geometry/views/map.{kind}" for kind in ("css", "html")),
         *(f"geometry/views/lens.{kind}" for kind in ("css", "html")),
         "geometry/views/lens_page.js",

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -18,7 +18,7 @@ def part(name: str) -> str:
 
     Examples
     --------
-    >>> part("report.css")[:5]
+    >>> part("page.css")[:5]
     ':root'
     """
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
@@ -36,6 +36,33 @@ def digest_of(script: str) -> str:
     44
     """
     return base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode("ascii")
+
+
+def framed(
+    body: str, *, styles: Sequence[str], scripts: Sequence[str]
+) -> tuple[str, dict[str, str]]:
+    """Give a page around a body, with places for values, and the values of its style and script.
+
+    Parameters
+    ----------
+    body : str
+        The name of the part that stands in the page.
+    styles, scripts : sequence of str
+        The names of the parts that make its style, and its one script.
+
+    Examples
+    --------
+    >>> page, values = framed("report.html", styles=["page.css"], scripts=["table.js"])
+    >>> page.count("{{title}}"), sorted(values)
+    (2, ['hash', 'script', 'style'])
+    """
+    script = "\n".join(map(part, scripts))
+    values = {
+        "hash": digest_of(script),
+        "style": "\n".join(map(part, styles)),
+        "script": script,
+    }
+    return part("page.html").replace("{{body}}", part(body)), values
 
 
 def filled(page: str, values: Mapping[str, str]) -> bytes:

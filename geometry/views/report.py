@@ -5,9 +5,10 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from ..audit.finding import Finding
-from ..audit.summary import Summary, marked
+from ..audit.summary import Summary
 from ..tokens.vocabulary import Vocabulary, display
-from .html import data_of, digest_of, filled, part
+from .html import data_of, filled, framed
+from .page_parts import table_tool, token_of
 from .report_parts import (
     bar_of,
     calibration_of,
@@ -75,12 +76,19 @@ def write_report(
     >>> page.getvalue().count(b"</script>")
     2
     """
-    page, style, script = (part(f"report.{kind}") for kind in ("html", "css", "js"))
-    values = {
-        "hash": digest_of(script),
+    page, values = framed(
+        "report.html", styles=("page.css", "report.css"), scripts=("table.js", "report.js")
+    )
+    values |= {
         "title": title_of(terms),
-        "style": style,
-        "script": script,
+        "table": table_tool(
+            kind="findings",
+            sought="concept, token, nearest",
+            chips="Verdicts shown",
+            caption="Concepts; the buttons at the heads of columns sort them, the button of a row "
+            "shows all of it",
+            choice="source",
+        ),
         "lede": lede_of(summary),
         "bar": bar_of(summary),
         "cards": cards_of(summary),
@@ -120,21 +128,15 @@ def _object(finding: Finding, vocabulary: Vocabulary) -> dict[str, Any]:
     found |= {name: value for name in _PLAIN if (value := getattr(finding, name)) is not None}
     if finding.token_ids:
         found["pieces"] = [
-            [*_token(id_, token, vocabulary), int(vocabulary.text(id_) is not None)]
+            [*token_of(id_, token, vocabulary), int(vocabulary.text(id_) is not None)]
             for id_, token in zip(finding.token_ids, finding.tokens, strict=True)
         ]
     if finding.siblings:
         found["siblings"] = [display(one) for one in finding.siblings]
     if finding.nearest:
         found["nearest"] = [
-            [*_token(near.id, near.token, vocabulary), near.score] for near in finding.nearest
+            [*token_of(near.id, near.token, vocabulary), near.score] for near in finding.nearest
         ]
     if finding.snap_id is not None:
-        found["snap"] = _token(finding.snap_id, finding.snap_token or "", vocabulary)
+        found["snap"] = token_of(finding.snap_id, finding.snap_token or "", vocabulary)
     return found
-
-
-def _token(id_: int, token: str, vocabulary: Vocabulary) -> list[Any]:
-    """Give a token's id, its own string, and its text as people read it."""
-    shown = marked(vocabulary.text(id_), vocabulary.display_text(id_)[1:-1])
-    return [id_, display(token), shown]

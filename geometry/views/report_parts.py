@@ -1,29 +1,17 @@
 """The parts of an audit's page that need no script: counts, lists, the curve, the terms."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
 from ..audit.summary import Summary, marked, nearest_of, number, share
-from ..tokens.vocabulary import display
 from .audit_table import calibrated
+from .page_parts import cards_with, harmless, listed, shares, table_of
 
 _ORDER = ("single_token", "phantom", "multi_token", "absent", "error")
 _SAID = {"single_token": "with a token", "phantom": "phantoms"}
 # The curve's square, in units of its drawing.
 _LEFT, _TOP, _SIDE = 42, 12, 240
 _DOT = (2.5, 6.0)
-
-
-def harmless(text: str) -> str:
-    r"""Give a text to stand in HTML, its controls and marks of direction written out.
-
-    Examples
-    --------
-    >>> harmless("<b>\u202e")
-    '&lt;b&gt;\\u202e'
-    """
-    return escape(display(text))
 
 
 def title_of(terms: Mapping[str, Any]) -> str:
@@ -74,15 +62,7 @@ def bar_of(summary: Summary) -> str:
     >>> bar_of(Tally().summary({}))
     ''
     """
-    counts = [(name, summary.verdicts[name]) for name in _ORDER if summary.verdicts[name]]
-    if not counts:
-        return ""
-    parts = "".join(f'<span class="{name}" style="flex-grow:{n}"></span>' for name, n in counts)
-    legend = "".join(
-        f'<li class="dot {name}">{name} <b>{n:,}</b> {share(n, summary.records)}</li>'
-        for name, n in counts
-    )
-    return f'<div class="bar" aria-hidden="true">{parts}</div>\n<ul class="legend">{legend}</ul>'
+    return shares([(name, name, summary.verdicts[name]) for name in _ORDER])
 
 
 def cards_of(summary: Summary) -> str:
@@ -106,14 +86,7 @@ def cards_of(summary: Summary) -> str:
             ("", "AUROC of p_token", number(found["auroc"]), "0.50 by chance"),
             ("", "Brier score", number(found["brier"]), chance),
         ]
-    return (
-        '<dl class="cards">'
-        + "".join(
-            f'<div class="card {kind}"><dt>{label}</dt><dd>{value}<small>{small}</small></dd></div>'
-            for kind, label, value, small in cards
-        )
-        + "</dl>"
-    )
+    return cards_with(cards)
 
 
 def lists_of(summary: Summary) -> str:
@@ -133,7 +106,7 @@ def lists_of(summary: Summary) -> str:
         ]
         said = "Surely in the region, and surely no token is it."
         heads = ("concept", "nearest", "p", "membership")
-        found.append(_list("The surest phantoms", said, heads, rows, texts=2))
+        found.append(listed("The surest phantoms", said, heads, rows, texts=2))
     if summary.damaged:
         rows = [
             (
@@ -146,7 +119,7 @@ def lists_of(summary: Summary) -> str:
         ]
         said = "No token of their own; how far off the token is that the head makes of them."
         heads = ("concept", "snap", "gap°", "logits")
-        found.append(_list("The most damaged", said, heads, rows, texts=2))
+        found.append(listed("The most damaged", said, heads, rows, texts=2))
     if summary.sources:
         found.append(_sources(summary))
     return f'<div class="pair">{"".join(found)}</div>' if found else ""
@@ -170,7 +143,7 @@ def calibration_of(calibration: Mapping[str, Any] | None) -> str:
         return f"{head}{said}</section>"
     curve = calibration["curve"]
     rows = [(number(one["p"]), number(one["observed"]), f"{one['n']:,}") for one in curve]
-    table = _table(("p_token", "observed", "n"), rows, texts=0)
+    table = table_of(("p_token", "observed", "n"), rows, texts=0)
     return (
         f'{head}<div class="curve">{_curve(curve)}<div>{said}<p class="note">Each dot is a group '
         "of names: how likely a token was said to be, and how often there was one. Dots on the "
@@ -217,34 +190,7 @@ def _sources(summary: Summary) -> str:
         (source, *(f"{n:,}" for n in (sum(counts.values()), *map(counts.__getitem__, verdicts))))
         for source, counts in summary.sources.items()
     ]
-    return _list("Sources", "", ("source", "concepts", *verdicts), rows, texts=1)
-
-
-def _list(
-    title: str, said: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int
-) -> str:
-    """Draw a table under its title."""
-    note = f'<p class="note">{said}</p>' if said else ""
-    return f"<section><h2>{title}</h2>{note}{_table(heads, rows, texts=texts)}</section>"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int) -> str:
-    """Draw a table: first so many columns of text, then numbers."""
-
-    def cell(tag: str, place: int, text: str) -> str:
-        """Draw a cell; one of text keeps its direction to itself."""
-        if place == 1 < texts:
-            return f'<{tag} class="tight"><bdi>{harmless(text)}</bdi></{tag.partition(" ")[0]}>'
-        if place < texts:
-            return f'<{tag}><bdi class="line">{harmless(text)}</bdi></{tag.partition(" ")[0]}>'
-        return f'<{tag} class="number">{harmless(text)}</{tag.partition(" ")[0]}>'
-
-    head = "".join(cell('th scope="col"', place, text) for place, text in enumerate(heads))
-    body = "".join(
-        f"<tr>{''.join(cell('td', place, text) for place, text in enumerate(row))}</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return listed("Sources", "", ("source", "concepts", *verdicts), rows, texts=1)
 
 
 def _curve(curve: Sequence[Mapping[str, Any]]) -> str:

@@ -1,32 +1,16 @@
-"""An answer of a row a token as a file: a table, by the file's ending."""
+"""A comparison as a file of a row a token: a table, by the file's ending."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
+from ..comparing.comparison import Comparison
 from ..endings import check_ending, write_by_ending
 from .files import check_path, write_csv, write_parquet
-
-if TYPE_CHECKING:
-    import pyarrow
 
 _ENDINGS = (".parquet", ".csv")
 _WHAT = "table of tokens"
 
 
-class Tabled(Protocol):
-    """What has a row for each token.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> found: Tabled = unembed.open_head("demo-bytes").examine()
-    """
-
-    def to_arrow(self) -> "pyarrow.Table":
-        """Give the rows as an Arrow table."""
-
-
-def check_rows_path(path: Path) -> None:
+def check_compare_path(path: Path) -> None:
     """Refuse a path that no table can be written to, before long work.
 
     Raises
@@ -36,17 +20,17 @@ def check_rows_path(path: Path) -> None:
 
     Examples
     --------
-    >>> check_rows_path(Path("tokens.parquet"))
+    >>> check_compare_path(Path("tokens.parquet"))
     """
     check_path(path, _ENDINGS, what=_WHAT)
 
 
-def write_rows(found: Tabled, path: str | Path) -> None:
-    """Write a comparison, or the health of a vocabulary, as a table: a row for each token.
+def write_comparison(found: Comparison, path: str | Path) -> None:
+    """Write a comparison as a table: a row for each token.
 
     Parameters
     ----------
-    found : Comparison or Health
+    found : Comparison
         What is written.
     path : str or Path
         ``.parquet`` or ``.csv``; what was there is replaced once all is written.
@@ -59,10 +43,11 @@ def write_rows(found: Tabled, path: str | Path) -> None:
     Examples
     --------
     >>> import tempfile, unembed
+    >>> head = unembed.open_head("demo-bytes")
     >>> path = Path(tempfile.mkdtemp(), "tokens.csv")
-    >>> write_rows(unembed.open_head("demo-bytes").examine(), path)
-    >>> path.read_text()[:18]
-    'id,token,text,kind'
+    >>> write_comparison(head.compare(head), path)
+    >>> path.read_text()[:10]
+    'id,other_i'
     """
     path = Path(path)
     check_ending(path, _ENDINGS, what=_WHAT)
