@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,11 @@ class Belonging:
         return tuple(at for at, name in enumerate(self.names) if self.inside(name, ids_1)[0])
 
 
+_FOUND: "WeakKeyDictionary[Unembedding, Belonging]" = WeakKeyDictionary()
+
+
 def belonging_of(head: Unembedding) -> Belonging:
-    """Find the regions of a head and their means, from the store where they were found before.
+    """Find the regions of a head and their means, once; from the store where they were kept before.
 
     Examples
     --------
@@ -74,6 +78,13 @@ def belonging_of(head: Unembedding) -> Belonging:
     >>> belonging_of(unembed.open_head("demo-bytes")).names[:3]  # it has four emoji
     ('latin', 'cyrillic', 'greek')
     """
+    if head not in _FOUND:
+        _FOUND[head] = _find(head)
+    return _FOUND[head]
+
+
+def _find(head: Unembedding) -> Belonging:
+    """Find them."""
     vocabulary, count, width = head.vocabulary, head.rows.count, head.rows.width
     emoji_N = _emoji(head)
 
