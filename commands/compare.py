@@ -71,9 +71,9 @@ def compare(
     from ..geometry.comparing.drawing import drawn_moves
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
+    from ..geometry.views.compare_file import check_compare_path, write_comparison
     from ..geometry.views.compare_table import compare_table
     from ..geometry.views.map_file import check_map_path, write_map
-    from ..geometry.views.compare_file import check_compare_path, write_comparison
 
     for output in outputs:
         check_compare_path(Path(output))

@@ -20,8 +20,8 @@ from unembed.geometry.comparing.matching import Matched, match
 from unembed.geometry.comparing.moves import Moves, moves, region_moves
 from unembed.geometry.comparing.overlap import overlap
 from unembed.geometry.space import open_space
-from unembed.geometry.views.compare_table import compare_table
 from unembed.geometry.views.compare_file import write_comparison
+from unembed.geometry.views.compare_table import compare_table
 from unembed.indexes.progress import step_of
 from unembed.indexes.rows import Rows
 

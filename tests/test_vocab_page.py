@@ -23,7 +23,7 @@ from unembed.geometry.examining.undertrained import WAYS, Judged, Undertrained
 from unembed.geometry.tokens.vocabulary import Vocabulary, display
 from unembed.geometry.views.vocab_file import check_vocab_path
 from unembed.geometry.views.vocab_page import vocab_page
-from unembed.indexes.argmax_all import Winners
+from unembed.indexes.winning.every import Winners
 
 from .conftest import BYTES, HOSTILE, sentencepiece, wordpiece
 from .opened import Page, needs_chromium

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...indexes.argmax_all import STEPS, Winners
+from ...indexes.winning.every import STEPS, Winners
 from ..answer import SCHEMA
 from ..frames import pandas_of
 from ..tokens.kinds import KINDS

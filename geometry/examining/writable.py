@@ -2,8 +2,8 @@
 
 import hashlib
 
-from ...indexes.argmax_all import Winners, decide_all
 from ...indexes.progress import Progress
+from ...indexes.winning.every import Winners, decide_all
 from ..heads.unembedding import Unembedding
 
 

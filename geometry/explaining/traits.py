@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ...indexes.argmax import Verdict, decide
 from ...indexes.progress import Progress, step_of
+from ...indexes.winning.one import Verdict, decide
 from ..heads.unembedding import Unembedding
 from ..space import Space, open_space
 from ..tokens.scripts import SCRIPTS

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...indexes.argmax_all import Winners
+from ...indexes.winning.every import Winners
 from ..audit.summary import share
 from ..examining.coverage import Coverage, whole
 from ..examining.health import Health

@@ -5,7 +5,7 @@ Importing it imports numba.
 
 import numpy as np
 
-from .scoring import Floats, compiled
+from ..scoring import Floats, compiled
 
 # S steps from other rows to one, of width E.
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .exact import Measure, nearest, propose
-from .faiss import MappedIndex
-from .progress import Done
-from .rows import Rows, norm
+from ..exact import Measure, nearest, propose
+from ..faiss import MappedIndex
+from ..progress import Done
+from ..rows import Rows, norm
 
 # V rows of width D; N ids; S rows that the row must beat, of all V.
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from unembed import open_head
 from unembed.geometry.examining.writable import writable_all
-from unembed.indexes import argmax_all, margin, races
-from unembed.indexes.argmax import decide
-from unembed.indexes.argmax_all import STEPS, Winners, decide_all
-from unembed.indexes.field import Field
 from unembed.indexes.progress import Progress, step_of
 from unembed.indexes.rows import Rows
 from unembed.indexes.store import Store
+from unembed.indexes.winning import every, margin, races
+from unembed.indexes.winning.every import STEPS, Winners, decide_all
+from unembed.indexes.winning.field import Field
+from unembed.indexes.winning.one import decide
 
 from .helpers import decoded, index_of, rows_of
 
@@ -160,7 +160,7 @@ def test_every_step_decides_some_and_none_decides_otherwise(
     monkeypatch.setattr(races, "_MORE", 2)
     monkeypatch.setattr(races, "_ROUNDS", 3)
     monkeypatch.setattr(races, "_TOGETHER", 5)
-    monkeypatch.setattr(argmax_all, "_CHUNKS", {OWN: 100, WHITENED: 30, MARGIN: 7, PROGRAMME: 1})
+    monkeypatch.setattr(every, "_CHUNKS", {OWN: 100, WHITENED: 30, MARGIN: 7, PROGRAMME: 1})
     found = all_of(rows, Store(tmp_path / "small"))
     assert found.wins_V.tolist() == expected
     assert set(found.by_V) == {EQUAL, OWN, WHITENED, MARGIN, PROGRAMME}
@@ -183,13 +183,13 @@ def test_what_the_programme_leaves_open_stays_so_and_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
     monkeypatch.setattr(races, "mean_at_zero", lambda *_: None)
-    monkeypatch.setattr("unembed.indexes.argmax._ROUNDS", 0)
+    monkeypatch.setattr("unembed.indexes.winning.one._ROUNDS", 0)
     rows = Rows(np.array([[1, 0], [0, 1], [-1, -1], [0.1, 0.1]], dtype=np.float32), "F32")
     for _ in range(2):
         found = all_of(rows, store)
         assert (found.wins_V.tolist(), found.by_V.tolist()) == ([1, 1, 1, -1], [OWN] * 3 + [0])
         assert (found.undecided, found.counts()) == (1, {"own row": (3, 0)})
-        monkeypatch.setattr(argmax_all, "Field", None)
+        monkeypatch.setattr(every, "Field", None)
 
 
 def test_own_rows_meet_only_those_further_from_the_mean() -> None:
@@ -229,7 +229,7 @@ def test_a_run_that_is_broken_off_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, breaks: int
 ) -> None:
     monkeypatch.setattr(races, "_MORE", 16)
-    monkeypatch.setattr(argmax_all, "_CHUNKS", {OWN: 100, WHITENED: 40, MARGIN: 20, PROGRAMME: 1})
+    monkeypatch.setattr(every, "_CHUNKS", {OWN: 100, WHITENED: 40, MARGIN: 20, PROGRAMME: 1})
     rows = alike(np.random.default_rng(5))
     all_of(rows, Store(tmp_path / "at once"))
     store, kept = Store(tmp_path / "broken"), 0
@@ -274,7 +274,7 @@ def test_what_is_kept_is_used_and_what_is_damaged_is_made_again(
     rows = alike(np.random.default_rng(7))
     found, whole = all_of(rows, store), kept_in(store)
     with monkeypatch.context() as patched:
-        patched.setattr(argmax_all, "Field", None)
+        patched.setattr(every, "Field", None)
         again = all_of(rows, store)
     assert (again.wins_V == found.wins_V).all()
     assert (again.by_V == found.by_V).all()

@@ -7,10 +7,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import Done, step_of
+from ..rows import norm
 from .field import Field
 from .margin import mean_at_zero, widest
-from .progress import Done, step_of
-from .rows import norm
 
 # Q rows that are decided; K that come first with a vector; S that a row must beat; U of all of
 # them; E values of a whitened row.

@@ -1,6 +1,6 @@
 """All rows of which each may win, and vectors that are tried for many of them at once.
 
-See docs/argmax.md for the proofs.
+See docs/winning.md for the proofs.
 """
 
 from functools import cached_property
@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .argmax import MARGIN
-from .batch import nearest_each
-from .exact import Measure
-from .moments import Fold, mean, moments
-from .progress import Done, step_of
-from .rows import Rows, norm, united
+from ..batch import nearest_each
+from ..exact import Measure
+from ..moments import Fold, mean, moments
+from ..progress import Done, step_of
+from ..rows import Rows, norm, united
+from .one import MARGIN
 
 # V rows of width D; N of them in the field; Q rows that are tried; K that come first; S others; E
 # values of a whitened row: D, and one for its bias where there are biases.

@@ -1,6 +1,6 @@
 """Which rows can win, of all: cheap proofs for many at once, a linear programme for what is left.
 
-See docs/argmax.md for why each is one.
+See docs/winning.md for why each is one.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .argmax import decide
-from .faiss import MappedIndex
+from ..faiss import MappedIndex
+from ..moments import first_equals
+from ..progress import Done, Progress, step_of
+from ..rows import Rows
+from ..store import Arrays, Store, fits
 from .field import Field
-from .moments import first_equals
-from .progress import Done, Progress, step_of
+from .one import decide
 from .races import by_margin
-from .rows import Rows
-from .store import Arrays, Store, fits
 
 # V rows of width D; N ids of a chunk.
 
@@ -80,7 +80,7 @@ def decide_all(
     key: str,
     progress: Progress | None = None,
 ) -> Winners:
-    """Decide for every row whether it can win, as `argmax.decide` does for one.
+    """Decide for every row whether it can win, as `one.decide` does for one.
 
     What is known is kept after every chunk of rows, so that a run that was broken off goes on where
     it stood.

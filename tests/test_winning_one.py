@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from unembed.indexes import argmax
-from unembed.indexes.argmax import Verdict, decide
 from unembed.indexes.faiss import MappedIndex
 from unembed.indexes.progress import step_of
 from unembed.indexes.rows import Rows
+from unembed.indexes.winning import one
+from unembed.indexes.winning.one import Verdict, decide
 
 
 def verdicts(
@@ -56,8 +56,8 @@ def test_a_whitened_row_is_tried_before_the_programme() -> None:
         assert verdict.vector_D is not None
         assert int((rows_VD.astype(np.float64) @ verdict.vector_D).argmax()) == id_
         found[verdict.by] = found.get(verdict.by, 0) + 1
-    assert found.pop(argmax.OWN) < 10
-    assert list(found) == [argmax.WHITENED]
+    assert found.pop(one.OWN) < 10
+    assert list(found) == [one.WHITENED]
 
 
 def margin(rows_VD: NDArray[np.float64], id_: int) -> float:
@@ -83,7 +83,7 @@ def test_rows_planted_in_the_hull_of_others_never_win() -> None:
     found = verdicts(np.concatenate([inner_ND, outer_ND]))
     assert [verdict.wins for verdict in found] == [False] * 100 + [True] * 400
     for verdict, row_D in zip(found[:100], inner_ND, strict=True):
-        assert verdict.by == argmax.PROGRAMME
+        assert verdict.by == one.PROGRAMME
         rows_VD = np.concatenate([inner_ND, outer_ND])
         mean_D = verdict.weights_N @ rows_VD[verdict.others_N]
         assert mean_D == pytest.approx(row_D.astype(float), abs=1e-5)
@@ -92,8 +92,8 @@ def test_rows_planted_in_the_hull_of_others_never_win() -> None:
 
 @pytest.mark.parametrize("few", [2, 512])
 def test_it_is_the_programme_over_all_rows(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(argmax, "_FIRST", few)
-    monkeypatch.setattr(argmax, "_MORE", few)
+    monkeypatch.setattr(one, "_FIRST", few)
+    monkeypatch.setattr(one, "_MORE", few)
     rows_VD = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
     found = verdicts(rows_VD)
     for id_, verdict in enumerate(found):
@@ -101,14 +101,14 @@ def test_it_is_the_programme_over_all_rows(monkeypatch: pytest.MonkeyPatch, few:
         if verdict.wins:
             assert verdict.vector_D is not None
             assert (rows_VD @ verdict.vector_D).argmax() == id_
-    assert {verdict.by for verdict in found if verdict.wins} == {argmax.OWN, argmax.PROGRAMME}
+    assert {verdict.by for verdict in found if verdict.wins} == {one.OWN, one.PROGRAMME}
 
 
 def test_of_equal_rows_the_first_wins() -> None:
     rows_VD = np.array([[1, 0], [1, 0], [-1, 1], [-1, -1]], dtype=np.float32)
     found = verdicts(rows_VD)
     assert [verdict.wins for verdict in found] == [True, False, True, True]
-    assert (found[1].by, found[1].others_N.tolist()) == (argmax.EQUAL, [0])
+    assert (found[1].by, found[1].others_N.tolist()) == (one.EQUAL, [0])
     # A bias tells them apart.
     biased = verdicts(rows_VD, np.array([0.0, 1.0, 0.0, 0.0]))
     assert [verdict.wins for verdict in biased] == [False, True, True, True]

@@ -1,0 +1,1 @@
+"""Which rows can win: have the largest product of all with some vector."""
