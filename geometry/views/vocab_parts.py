@@ -266,7 +266,9 @@ def _written(found: Health) -> str:
     """Say which tokens no residual writes, and how that was decided."""
     if found.winners is None:
         return ""
-    said = f"No residual whatever gives the largest logit to {len(found.unwritable_N):,} tokens."
+    count = len(found.unwritable_N)
+    noun = "token" if count == 1 else "tokens"
+    said = f"No residual whatever gives the largest logit to {count:,} {noun}."
     if found.winners.undecided:
         said += f" {found.winners.undecided:,} are undecided."
     heads = ("decided by", "some residual writes it", "none does")

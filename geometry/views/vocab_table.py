@@ -140,7 +140,9 @@ def _written(found: Health) -> Iterator[str]:
         f"{name} {wins + loses:,}" for name, (wins, loses) in found.winners.counts().items()
     )
     open_ = f", {found.winners.undecided:,} undecided" if found.winners.undecided else ""
-    yield _fact("never written", f"{len(found.unwritable_N):,} tokens{open_}; decided by {steps}")
+    count = len(found.unwritable_N)
+    noun = "token" if count == 1 else "tokens"
+    yield _fact("never written", f"{count:,} {noun}{open_}; decided by {steps}")
     yield from _some("", found.unwritable_N, found.vocabulary)
 
 
