@@ -10,16 +10,13 @@ import click
 from .options import console_of, opens_a_head, show
 
 
-class _Position(click.ParamType[int | None]):
-    """A whole number; None for ``all``."""
-
-    name = "N"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        """Read either."""
-        return None if value == "all" else click.INT(value, param, ctx)
+def _positions(
+    ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
+) -> list[int] | None:
+    """Read whole numbers, or None where one is ``all``; the last position by default."""
+    if "all" in given:
+        return None
+    return [click.INT(one, param, ctx) for one in given] or [-1]
 
 
 @click.command()
@@ -55,8 +52,8 @@ class _Position(click.ParamType[int | None]):
     "--position",
     "positions",
     metavar="N",
-    type=_Position(),
     multiple=True,
+    callback=_positions,
     help="Look at this token of the prompt; negative ones count from the end, and all is every "
     "one.  May be given again.  [default: -1, the last]",
 )
@@ -109,7 +106,7 @@ def lens(
     residuals: str | None,
     save: str | None,
     track: str | None,
-    positions: tuple[int | None, ...],
+    positions: list[int] | None,
     repeat: int,
     no_norm: bool,
     outputs: tuple[str, ...],
@@ -147,14 +144,7 @@ def lens(
         if residuals is not None:
             held = read_residuals(residuals, width=head.rows.width, tokens=head.rows.count)
         else:
-            places = [place for place in positions if place is not None]
-            held = residuals_of(
-                head,
-                read,
-                positions=None if len(places) < len(positions) else places or (-1,),
-                writing=writing,
-                **run,
-            )
+            held = residuals_of(head, read, positions=positions, writing=writing, **run)
         if save is not None:
             save_residuals(held, save)
         found = ask(

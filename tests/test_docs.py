@@ -83,6 +83,7 @@ def test_a_command_prints_what_is_shown(
     else:
         assert program == "unembed"
         monkeypatch.chdir(ROOT)
+        monkeypatch.setenv("COLUMNS", "100")
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         printed = printed_by(ended.value.code, *capsys.readouterr())

@@ -9,8 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from unembed import Head, open_head
+from unembed.cli import main
 from unembed.errors import SourceError, UsageError
+from unembed.geometry.lens.ask import residuals_of
 from unembed.geometry.model.language_model import LanguageModel, Writing
+from unembed.geometry.model.residuals import read_residuals, save_residuals
 
 from .modelled import CAUSAL, VOCABULARY
 
@@ -104,9 +107,6 @@ def test_what_is_drawn_depends_on_the_seed_alone(saved_model: Callable[[str], Pa
 def test_residuals_of_a_run_are_saved_and_looked_at(
     saved_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    from unembed.geometry.lens.ask import residuals_of
-    from unembed.geometry.model.residuals import read_residuals, save_residuals
-
     head: Head = open_head(saved_model("gpt2"))
     held = residuals_of(head, "sea horse", positions=[0, 1], writing=Writing(2))
     save_residuals(held, tmp_path / "run.safetensors")
@@ -115,6 +115,27 @@ def test_residuals_of_a_run_are_saved_and_looked_at(
     )
     assert head.lens(again) == head.lens(held)
     assert again.prompt == "sea horse"
+
+
+def test_all_positions_are_saved_by_the_command(
+    saved_model: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, path = open_head(saved_model("gpt2")), tmp_path / "run.safetensors"
+    arguments = ["lens", str(head.path.parent), "sea horse", "--generate", "2", "--position"]
+    for given in (["all"], ["0", "--position", "all"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, *given, "--save", str(path)])
+        assert ended.value.code == 0
+        found = read_residuals(path, width=head.rows.width, tokens=head.rows.count)
+        read = len(LanguageModel.open(head.path.parent).tokens_of("sea horse"))
+        assert found.positions == tuple(range(read + found.written))
+        each = residuals_of(head, "sea horse", positions=range(read), writing=Writing(2))
+        assert np.array_equal(found.stack_LPD, each.stack_LPD)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "some"])
+    assert ended.value.code == 2
+    assert "'some' is not a valid integer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from unembed import Head, open_head
 from unembed.errors import SourceError
 from unembed.geometry.concepts.compose import composer_of
 from unembed.geometry.evaluation.by_model import open_by_model
+from unembed.geometry.lens.ask import residuals_of
 from unembed.geometry.lens.lens import Lens
+from unembed.geometry.model.language_model import Writing
 
 pytestmark = pytest.mark.real
 PROMPT = (
@@ -47,6 +49,17 @@ def test_the_last_layer_gives_what_transformers_gives(found: Lens) -> None:
     for guess in found.positions[0].layers[-1].top:
         assert guess.probability == pytest.approx(chances_V[guess.id].item(), rel=1e-3)
     assert found.positions[0].layers[-1].top[0].id == int(chances_V.argmax())
+
+
+def test_what_the_model_nearly_writes_are_no_unused_tokens(demo: Head) -> None:
+    held = residuals_of(demo, PROMPT, positions=None, writing=Writing(20, temperature=1.0))
+    report = demo.examine(residuals=held)
+    assert report.reached is not None
+    assert report.reached.positions == len(held.positions) > 50
+    firsts = [place.layers[-1].top[0].id for place in demo.lens(held, top=1).positions]
+    assert set(report.reached.ranks_V[firsts].tolist()) == {1}
+    assert int((report.reached.ranks_V == 1).sum()) == len(set(firsts))
+    assert report.kinds(report.distant_N)["unused"] == report.kinds()["unused"] == 6242
 
 
 def test_the_model_builds_rare_words(demo: Head) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...indexes.progress import Progress
-from ..explaining.belonging import belonging_of
+from ..explaining.belonging import scripts_by_row
 from ..heads.unembedding import Unembedding
 from ..model.residuals import Residuals
 from ..tokens.vocabulary import Vocabulary
@@ -57,7 +57,7 @@ def examine(
     return Health(
         source=head.source,
         vocabulary=head.vocabulary,
-        scripts_V=belonging_of(head).scripts_V,
+        scripts_V=scripts_by_row(head),
         norms_V=head.norms_V,
         states_V=round_trips(head, progress=progress),
         same_text=_same_text(head.vocabulary),

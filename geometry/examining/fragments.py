@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...indexes.progress import Progress, step_of
-from ..tokens.becoming import unfinished
-from ..tokens.characters import around, begun_by, completed_by
-from ..tokens.kinds import continuations
+from ..tokens.characters import parts_of
 from ..tokens.vocabulary import Vocabulary
 
 _SHOWN = 8  # characters of each
@@ -65,9 +63,7 @@ def fragments_of(
 
 def _fragment(id_: int, written: bytes) -> Fragment:
     """Say of one what it is a part of."""
-    tail, head = unfinished(written), continuations(written)
-    begins = begun_by(tail) if tail else ()
-    completes = completed_by(head) if head else ()
-    inside = around(head) if head and len(head) == len(written) else ()
-    shown = [*begins[:_SHOWN], *completes[:_SHOWN], *inside[:_SHOWN]][:_SHOWN]
-    return Fragment(id_, len(begins), len(completes), len(inside), tuple(shown))
+    found = parts_of(written)
+    counts = {role: len(texts) for role, texts in found.items()}
+    first = [text for texts in found.values() for text in texts[:_SHOWN]]
+    return Fragment(id_, **counts, characters=tuple(first[:_SHOWN]))

@@ -84,6 +84,11 @@ class Health:
     reached: Reached | None
 
     @property
+    def tokens(self) -> int:
+        """How many tokens there are: rows without one are not counted."""
+        return int(self.vocabulary.known_V.sum())
+
+    @property
     def unreachable_N(self) -> NDArray[np.int64]:
         """The tokens that no text encodes to, ascending."""
         return np.flatnonzero(self.states_V == STATES.index("unreachable"))
@@ -139,7 +144,7 @@ class Health:
         return {
             "schema": SCHEMA,
             "source": self.source,
-            "tokens": int(self.vocabulary.known_V.sum()),
+            "tokens": self.tokens,
             "kinds": self.kinds(),
             "scripts": self.scripts(),
             "states": self.states(),
@@ -172,7 +177,7 @@ class Health:
             else {
                 "positions": self.reached.positions,
                 "first": NEAR,
-                "tokens": int((self.reached.ranks_V[self.vocabulary.known_V] > 0).sum()),
+                "tokens": self.tokens - len(self.distant_N),
                 "never": len(self.distant_N),
                 "never_kinds": self.kinds(self.distant_N),
             },
@@ -237,7 +242,7 @@ class Health:
 
     def __repr__(self) -> str:
         """Count what is odd."""
-        counts = f"{int(self.vocabulary.known_V.sum()):,} tokens, {len(self.unreachable_N):,} "
+        counts = f"{self.tokens:,} tokens, {len(self.unreachable_N):,} "
         suspected = f"{len(self.suspected_N):,} suspected to be untrained"
         return f"Health({self.source}: {counts}unreachable, {suspected})"
 

@@ -66,6 +66,30 @@ class Belonging:
         return tuple(at for at, name in enumerate(self.names) if self.inside(name, ids_1)[0])
 
 
+def scripts_by_row(head: Unembedding) -> NDArray[np.int64]:
+    """Give the script of each row's token, a place in `SCRIPTS`, from the store if it was kept.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> scripts_V = scripts_by_row(unembed.open_head("demo"))
+    >>> SCRIPTS[scripts_V[5442]]
+    'Latin'
+    """
+    vocabulary, count = head.vocabulary, head.rows.count
+
+    def build() -> Arrays:
+        texts = [vocabulary.text(id_) for id_ in range(count)]
+        return {"scripts": np.array([SCRIPTS.index(name) for name in scripts_of(texts)])}
+
+    return head.store.arrays(
+        "scripts",
+        _known(head),
+        build,
+        lambda kept: fits_codes(kept, "scripts", count, below=len(SCRIPTS)),
+    )["scripts"]
+
+
 _FOUND: "WeakKeyDictionary[Unembedding, Belonging]" = WeakKeyDictionary()
 
 
@@ -85,20 +109,8 @@ def belonging_of(head: Unembedding) -> Belonging:
 
 def _find(head: Unembedding) -> Belonging:
     """Find them."""
-    vocabulary, count, width = head.vocabulary, head.rows.count, head.rows.width
-    emoji_N = _emoji(head)
-
-    def scripts() -> Arrays:
-        texts = [vocabulary.text(id_) for id_ in range(count)]
-        return {"scripts": np.array([SCRIPTS.index(name) for name in scripts_of(texts)])}
-
-    known = repr((vocabulary.key, unicode_versions()))
-    scripts_V = head.store.arrays(
-        "scripts",
-        known,
-        scripts,
-        lambda kept: fits_codes(kept, "scripts", count, below=len(SCRIPTS)),
-    )["scripts"]
+    vocabulary, width = head.vocabulary, head.rows.width
+    emoji_N, scripts_V = _emoji(head), scripts_by_row(head)
     members = {"emoji": emoji_N} | {
         name: np.flatnonzero((scripts_V == at) & vocabulary.known_V)
         for at, name in enumerate(_LOWERED)
@@ -107,7 +119,7 @@ def _find(head: Unembedding) -> Belonging:
     members = {name: ids_N for name, ids_N in members.items() if len(ids_N) >= _FEWEST}
     means_MD = head.store.arrays(
         "region-means",
-        repr((head.key, known, hashlib.sha256(emoji_N.tobytes()).hexdigest())),
+        repr((head.key, _known(head), hashlib.sha256(emoji_N.tobytes()).hexdigest())),
         lambda: {
             "means": np.array([mean(head.rows, ids_N) for ids_N in members.values()]).reshape(
                 len(members), width
@@ -117,6 +129,11 @@ def _find(head: Unembedding) -> Belonging:
     )["means"]
     counts_M = np.array([len(ids_N) for ids_N in members.values()], dtype=np.int64)
     return Belonging(tuple(members), means_MD, counts_M, scripts_V, emoji_N)
+
+
+def _known(head: Unembedding) -> str:
+    """Tell what scripts depend on."""
+    return repr((head.vocabulary.key, unicode_versions()))
 
 
 def _emoji(head: Unembedding) -> NDArray[np.int64]:

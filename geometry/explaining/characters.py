@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tokens.becoming import unfinished
-from ..tokens.characters import around, begun_by, completed_by
+from ..tokens.characters import parts_of
 from ..tokens.kinds import continuations
 from ..tokens.vocabulary import Vocabulary
 
@@ -92,19 +92,16 @@ def characters_of(vocabulary: Vocabulary, id_: int) -> tuple[tuple[Character, ..
 
 def _cut(written: bytes) -> list[tuple[str, str, bytes, bytes]]:
     """Give the characters that bytes are a part of, what these do, and what lacks on each side."""
-    tail, head = unfinished(written), continuations(written)
-    found = [
-        (text, "begins", b"", text.encode()[len(tail) :])
-        for text in (begun_by(tail) if tail else ())
-    ]
-    found += [
-        (text, "completes", text.encode()[: -len(head)], b"")
-        for text in (completed_by(head) if head else ())
-    ]
-    for text in around(head) if len(head) == len(written) else ():
-        encoded = text.encode()
-        at = encoded.index(head, 1)
-        found.append((text, "inside", encoded[:at], encoded[at + len(head) :]))
+    tail, head, found = unfinished(written), continuations(written), []
+    for role, texts in parts_of(written).items():
+        own = tail if role == "begins" else head
+        for text in texts:
+            encoded = text.encode()
+            if role == "inside":
+                at = encoded.index(own, 1)
+            else:
+                at = 0 if role == "begins" else len(encoded) - len(own)
+            found.append((text, role, encoded[:at], encoded[at + len(own) :]))
     return found
 
 

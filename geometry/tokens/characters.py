@@ -4,6 +4,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 
+from .becoming import unfinished
+from .kinds import continuations
+
 _LAST = 0x10FFFF
 _ASSIGNED = r"[^\p{Unassigned}\p{Surrogate}\p{Private_Use}]"
 
@@ -23,59 +26,50 @@ def characters() -> tuple[str, ...]:
     return tuple(regex.findall(_ASSIGNED, "".join(map(chr, range(_LAST + 1)))))
 
 
-def begun_by(tail: bytes) -> Sequence[str]:
-    r"""Give the characters whose bytes begin so and go on, by their code points.
+def parts_of(written: bytes) -> dict[str, Sequence[str]]:
+    r"""Give the characters that bytes are a part of, by what they do.
 
     Parameters
     ----------
-    tail : bytes
-        At least one.
+    written : bytes
+        Of a token.
+
+    Returns
+    -------
+    dict
+        ``begins``: those that the last bytes begin and do not end; ``completes``: those that the
+        first bytes end, and others begin; ``inside``: those that have all of them inside, neither
+        first nor last. Each by code points.
 
     Examples
     --------
-    >>> found = begun_by(b"\xf0\x9f\x90")
-    >>> len(found), found[:3]
-    (64, ['🐀', '🐁', '🐂'])
+    >>> {role: len(found) for role, found in parts_of(b"\xf0\x9f\x90").items()}
+    {'begins': 64, 'completes': 0, 'inside': 0}
+    >>> parts_of(b"\x9f\x90\xb4")["completes"], len(parts_of(b"\x9f\x90")["inside"])
+    (['🐴'], 64)
     """
+    tail, head = unfinished(written), continuations(written)
+    return {
+        "begins": _begun_by(tail) if tail else (),
+        "completes": _completed_by(head) if head else (),
+        "inside": _inside().get(head, ()) if len(head) == len(written) else (),
+    }
+
+
+def _begun_by(tail: bytes) -> Sequence[str]:
+    """Give the characters whose bytes begin so and go on."""
     every = _encoded()  # the order of code points is that of the bytes
     first = bisect_right(every, tail)
     after = bisect_right(every, tail, lo=first, key=lambda one: one[: len(tail)])
     return [one.decode() for one in every[first:after]]
 
 
-def completed_by(head: bytes) -> Sequence[str]:
-    r"""Give the characters whose bytes end so, with others before, by their code points.
-
-    Parameters
-    ----------
-    head : bytes
-        At least one.
-
-    Examples
-    --------
-    >>> completed_by(b"\x9f\x90\xb4")
-    ['🐴']
-    """
+def _completed_by(head: bytes) -> Sequence[str]:
+    """Give the characters whose bytes end so, with others before."""
     every, back = _backwards(), head[::-1]
     first = bisect_right(every, back)
     after = bisect_right(every, back, lo=first, key=lambda one: one[: len(back)])
     return sorted(one[::-1].decode() for one in every[first:after])
-
-
-def around(middle: bytes) -> Sequence[str]:
-    r"""Give the characters that have these bytes inside, neither first nor last, by code points.
-
-    Parameters
-    ----------
-    middle : bytes
-        At least one.
-
-    Examples
-    --------
-    >>> len(around(b"\x9f\x90")), around(b"\x9f\x90")[0]
-    (64, '🐀')
-    """
-    return _inside().get(middle, ())
 
 
 @cache

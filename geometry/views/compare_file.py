@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..comparing.comparison import Comparison
 from ..endings import check_ending, write_by_ending
-from .files import check_path, write_csv, write_parquet
+from .files import check_path, table_writers
 
 _ENDINGS = (".parquet", ".csv")
 _WHAT = "table of tokens"
@@ -51,12 +51,4 @@ def write_comparison(found: Comparison, path: str | Path) -> None:
     """
     path = Path(path)
     check_ending(path, _ENDINGS, what=_WHAT)
-    table = found.to_arrow()
-    write_by_ending(
-        path,
-        {
-            ".parquet": lambda file: write_parquet(table, file),
-            ".csv": lambda file: write_csv(table, file),
-        },
-        what=_WHAT,
-    )
+    write_by_ending(path, table_writers(found), what=_WHAT)

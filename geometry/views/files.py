@@ -1,9 +1,9 @@
 """Answers as files: where they may go, and what is written."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from ..endings import check_ending
 from ..runs.writing import csv_cell
@@ -12,6 +12,19 @@ from .figure import METADATA, check_figure
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+class Tabled(Protocol):
+    """What has rows.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> found: Tabled = unembed.open_head("demo-bytes").examine()
+    """
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Give the rows as an Arrow table."""
 
 
 def check_path(path: Path, endings: Collection[str], *, what: str) -> None:
@@ -82,3 +95,18 @@ def write_csv(table: "pyarrow.Table", file: IO[bytes]) -> None:
     columns = [column.to_pylist() for column in table.columns]
     writer.writerows([csv_cell(value) for value in row] for row in zip(*columns, strict=True))
     lines.detach()
+
+
+def table_writers(found: Tabled) -> dict[str, Callable[[IO[bytes]], None]]:
+    """Give what writes the rows of an answer, by the endings of files of tables.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> list(table_writers(unembed.open_head("demo-bytes").examine()))
+    ['.parquet', '.csv']
+    """
+    return {
+        ".parquet": lambda file: write_parquet(found.to_arrow(), file),
+        ".csv": lambda file: write_csv(found.to_arrow(), file),
+    }

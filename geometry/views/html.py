@@ -39,9 +39,11 @@ def digest_of(script: str) -> str:
 
 
 def framed(
-    body: str, *, styles: Sequence[str], scripts: Sequence[str]
+    body: str, *, styles: Sequence[str], scripts: Sequence[str], images: bool = False
 ) -> tuple[str, dict[str, str]]:
     """Give a page around a body, with places for values, and the values of its style and script.
+
+    Its policy lets it ask nothing of a network, and run no script but this one.
 
     Parameters
     ----------
@@ -49,16 +51,19 @@ def framed(
         The name of the part that stands in the page.
     styles, scripts : sequence of str
         The names of the parts that make its style, and its one script.
+    images : bool
+        Whether it may show images that stand in it.
 
     Examples
     --------
     >>> page, values = framed("report.html", styles=["page.css"], scripts=["table.js"])
     >>> page.count("{{title}}"), sorted(values)
-    (2, ['hash', 'script', 'style'])
+    (2, ['hash', 'images', 'script', 'style'])
     """
     script = "\n".join(map(part, scripts))
     values = {
         "hash": digest_of(script),
+        "images": "img-src data:; " if images else "",
         "style": "\n".join(map(part, styles)),
         "script": script,
     }

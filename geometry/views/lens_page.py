@@ -7,7 +7,7 @@ from ..lens.lens import Guess, Layer, Lens, Position
 from ..projection.inline import some_of
 from ..projection.map import Map
 from ..tokens.vocabulary import display
-from .html import data_of, digest_of, filled, part
+from .html import data_of, filled, framed
 from .lens_table import heading, how_read
 from .shown import shown
 
@@ -38,13 +38,10 @@ def lens_page(found: Lens) -> bytes:
     >>> page[:15], page.count(b"</script>")
     (b'<!doctype html>', 2)
     """
-    script = part("lens_page.js")
     said = [("read", found.prompt), ("written", found.text)]
-    values = {
-        "hash": digest_of(script),
+    page, values = framed("lens.html", styles=("lens.css",), scripts=("lens_page.js",))
+    values |= {
         "title": escape(f"The layers of {display(found.source)}"),
-        "style": part("lens.css"),
-        "script": script,
         "made": escape(f"{len(found.positions[0].layers)} layers, {how_read(found)}."),
         "said": "".join(
             f"<dt>{name}</dt><dd>{escape(_lines(text))}</dd>" for name, text in said if text
@@ -52,7 +49,7 @@ def lens_page(found: Lens) -> bytes:
         "runs": _runs(found),
         "data": data_of(_data(found)).decode("ascii"),
     }
-    return filled(part("lens.html"), values)
+    return filled(page, values)
 
 
 def _lines(text: str) -> str:

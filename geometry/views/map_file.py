@@ -5,7 +5,7 @@ from pathlib import Path
 from ..endings import check_ending, write_by_ending
 from ..projection.map import Map
 from .figure import METADATA
-from .files import check_path, json_line, write_csv, write_parquet
+from .files import check_path, json_line, table_writers
 from .map_figure import map_figure
 from .map_page import map_page
 
@@ -67,9 +67,8 @@ def write_map(found: Map, path: str | Path, *, color_by: str = "cluster") -> Non
         path,
         {
             ".html": lambda file: file.write(map_page(found, color_by=color_by)),
-            ".parquet": lambda file: write_parquet(found.to_arrow(), file),
-            ".csv": lambda file: write_csv(found.to_arrow(), file),
             ".json": lambda file: file.write(json_line(found.to_dict())),
+            **table_writers(found),
         },
         what="map",
     )

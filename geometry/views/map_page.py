@@ -15,7 +15,7 @@ from ..tokens.vocabulary import display
 from .atlas import Atlas, atlas_of
 from .colours import OTHER, PALETTE, RAMP, check_colour
 from .glyphs import Glyphs, glyphs_of
-from .html import data_of, digest_of, filled, part
+from .html import data_of, filled, framed
 from .shown import emoji_in, shown
 
 # N tokens; K nearest.
@@ -60,19 +60,16 @@ def map_page(found: Map, *, color_by: str = "cluster") -> bytes:
     check_colour(color_by, tuple(found.points.columns))
     emoji = [emoji_in(text) for text in found.points.texts]
     glyphs = glyphs_of({one for one in emoji if one is not None}, size=_SPRITE)
-    script = "\n".join(map(part, _SCRIPTS))
-    values = {
-        "hash": digest_of(script),
+    page, values = framed("map.html", styles=("map.css",), scripts=_SCRIPTS, images=True)
+    values |= {
         "title": escape(f"{display(found.title)} in the head of {found.source}"),
-        "style": part("map.css"),
-        "script": script,
         "made": escape(_made(found)),
         "trust": escape(_trust(found)),
         "explained": escape(_EXPLAINED),
         "notes": escape(_notes(found, glyphs)),
         "data": data_of(_data(found, atlas_of(glyphs), emoji, color_by)).decode("ascii"),
     }
-    return filled(part("map.html"), values)
+    return filled(page, values)
 
 
 def _made(found: Map) -> str:

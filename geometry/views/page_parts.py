@@ -8,6 +8,12 @@ from ..audit.summary import marked, share
 from ..tokens.vocabulary import Vocabulary, display
 from .html import filled, part
 
+FOOTER = (
+    "<footer><p>Spaces in tokens are shown as ▁; bytes that are no whole character, controls and "
+    "marks of direction as escapes.</p></footer>\n"
+)
+"""How texts of tokens are to be read, as HTML."""
+
 
 def harmless(text: str) -> str:
     r"""Give a text to stand in HTML, its controls and marks of direction written out.

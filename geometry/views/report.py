@@ -8,7 +8,7 @@ from ..audit.finding import Finding
 from ..audit.summary import Summary
 from ..tokens.vocabulary import Vocabulary, display
 from .html import data_of, filled, framed
-from .page_parts import table_tool, token_of
+from .page_parts import FOOTER, table_tool, token_of
 from .report_parts import (
     bar_of,
     calibration_of,
@@ -80,6 +80,7 @@ def write_report(
         "report.html", styles=("page.css", "report.css"), scripts=("table.js", "report.js")
     )
     values |= {
+        "footer": FOOTER,
         "title": title_of(terms),
         "table": table_tool(
             kind="findings",

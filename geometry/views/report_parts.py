@@ -6,6 +6,7 @@ from typing import Any
 from ..audit.summary import Summary, marked, nearest_of, number, share
 from .audit_table import calibrated
 from .page_parts import cards_with, harmless, listed, shares, table_of
+from .shown import counted
 
 _ORDER = ("single_token", "phantom", "multi_token", "absent", "error")
 _SAID = {"single_token": "with a token", "phantom": "phantoms"}
@@ -41,7 +42,7 @@ def lede_of(summary: Summary) -> str:
     """
     if not summary.records:
         return "No concept was asked."
-    of = "1 concept" if summary.records == 1 else f"{summary.records:,} concepts"
+    of = counted(summary.records, "concept")
     single = summary.verdicts["single_token"]
     phantoms = summary.verdicts["phantom"]
     said = f"Of <b>{of}</b>, <b>{single:,}</b> can be written in one token."

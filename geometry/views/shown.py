@@ -24,6 +24,17 @@ _FAINT = (
 _LOOSE = re.compile(rf"\A[{_FAINT}]+|\u200d+\Z")
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many there are of what has a regular plural.
+
+    Examples
+    --------
+    >>> counted(1, "token"), counted(1000, "token")
+    ('1 token', '1,000 tokens')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def shown(token: str, text: str | None) -> str:
     r"""Give the visible form of a token: short, harmless, never empty.
 

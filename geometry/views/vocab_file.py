@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..endings import check_ending, write_by_ending
 from ..examining.health import Health
-from .files import check_path, json_line, write_csv, write_parquet
+from .files import check_path, json_line, table_writers
 from .vocab_page import vocab_page
 
 _ENDINGS = (".html", ".parquet", ".csv", ".json")
@@ -56,9 +56,8 @@ def write_vocab(found: Health, path: str | Path) -> None:
         path,
         {
             ".html": lambda file: file.write(vocab_page(found)),
-            ".parquet": lambda file: write_parquet(found.to_arrow(), file),
-            ".csv": lambda file: write_csv(found.to_arrow(), file),
             ".json": lambda file: file.write(json_line(found.to_dict())),
+            **table_writers(found),
         },
         what=_WHAT,
     )

@@ -2,7 +2,7 @@
 
 from ..examining.health import Health
 from .html import data_of, filled, framed
-from .page_parts import harmless, table_tool
+from .page_parts import FOOTER, harmless, table_tool
 from .vocab_parts import (
     alike_of,
     asked_of,
@@ -48,6 +48,7 @@ def vocab_page(found: Health) -> bytes:
         "vocab.html", styles=("page.css", "vocab.css"), scripts=("table.js", "vocab.js")
     )
     values |= {
+        "footer": FOOTER,
         "title": harmless(f"The vocabulary of {found.source}"),
         "lede": lede_of(found),
         "kinds": kinds_of(found.kinds()),

@@ -9,6 +9,7 @@ from ..examining.health import Health
 from ..examining.reached import NEAR
 from ..tokens.vocabulary import Vocabulary
 from .page_parts import cards_with, harmless, listed, shares, table_of, token_of
+from .shown import counted
 
 _SCRIPTS = 10
 _GROUPS, _TOKENS = 12, 12  # of rows that are nearly the same, and of each
@@ -30,7 +31,7 @@ def lede_of(found: Health) -> str:
     'Of <b>50,364 tokens</b>, no text encodes to <b>1,175</b>, <b>32</b'
     """
     said = [one for one in _facts(found) if one]
-    tokens = f"<b>{_known(found):,} tokens</b>"
+    tokens = f"<b>{found.tokens:,} tokens</b>"
     if not said:
         return f"Of {tokens}, none is odd."
     *before, last = said
@@ -58,7 +59,7 @@ def cards_of(found: Health) -> str:
     >>> cards_of(unembed.open_head("demo-bytes").examine()).count("<dt>")
     5
     """
-    known, judged = _known(found), found.undertrained
+    known, judged = found.tokens, found.undertrained
     cards = [
         ("", "tokens", f"{known:,}", f"of {len(found.scripts()):,} scripts"),
         _card("unreachable", len(found.unreachable_N), "no text encodes to them"),
@@ -216,11 +217,6 @@ def _facts(found: Health) -> Iterator[str]:
             yield said.format(f"<b>{count:,}</b>")
 
 
-def _known(found: Health) -> int:
-    """Count the tokens."""
-    return int(found.vocabulary.known_V.sum())
-
-
 def _card(oddity: str, count: int | None, small: str) -> tuple[str, str, str, str]:
     """Give the card of an oddity; it has a colour where there is any."""
     kind = f"odd-{oddity.replace(' ', '-')}" if count else ""
@@ -229,8 +225,7 @@ def _card(oddity: str, count: int | None, small: str) -> tuple[str, str, str, st
 
 def _groups(groups: Sequence[Sequence[int]]) -> str:
     """Say how many groups there are."""
-    count = len(groups)
-    return f"in {count:,} {'group' if count == 1 else 'groups'}" if groups else ""
+    return f"in {counted(len(groups), 'group')}" if groups else ""
 
 
 def _scripts(rows: Sequence[tuple[str, int]], scripts: Mapping[str, int], total: int) -> str:
@@ -266,9 +261,8 @@ def _written(found: Health) -> str:
     """Say which tokens no residual writes, and how that was decided."""
     if found.winners is None:
         return ""
-    count = len(found.unwritable_N)
-    noun = "token" if count == 1 else "tokens"
-    said = f"No residual whatever gives the largest logit to {count:,} {noun}."
+    tokens = counted(len(found.unwritable_N), "token")
+    said = f"No residual whatever gives the largest logit to {tokens}."
     if found.winners.undecided:
         said += f" {found.winners.undecided:,} are undecided."
     heads = ("decided by", "some residual writes it", "none does")
@@ -287,7 +281,7 @@ def _reached(found: Health) -> str:
         return ""
     never = len(found.distant_N)
     said = (
-        f"Of {_known(found):,} tokens, {_known(found) - never:,} are among the first {NEAR} with "
+        f"Of {found.tokens:,} tokens, {found.tokens - never:,} are among the first {NEAR} with "
         f"one of {asked.positions:,} residuals, {never:,} never."
     )
     rows = [(kind, f"{count:,}") for kind, count in found.kinds(found.distant_N).items()]

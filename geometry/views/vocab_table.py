@@ -10,6 +10,7 @@ from ..examining.coverage import Coverage, whole
 from ..examining.health import Health
 from ..examining.reached import NEAR
 from ..tokens.vocabulary import Vocabulary
+from .shown import counted
 from .table import line_of
 
 _SHOWN = 8  # of each oddity
@@ -43,7 +44,7 @@ def vocab_table(found: Health) -> Group:
 def _lines(found: Health) -> Iterator[str]:
     """Say all of it, a line a fact."""
     vocabulary = found.vocabulary
-    yield f"{found.source}: {int(vocabulary.known_V.sum()):,} tokens"
+    yield f"{found.source}: {found.tokens:,} tokens"
     yield _fact("kinds", _counted(found.kinds()))
     scripts = found.scripts()
     shown = dict(list(scripts.items())[:_SCRIPTS])
@@ -104,8 +105,7 @@ def _of_fragments(found: Health) -> Iterator[str]:
 def _alike(found: Health) -> Iterator[str]:
     """Say which rows are nearly the same."""
     groups = found.alike
-    noun = "group" if len(groups) == 1 else "groups"
-    sizes = f" in {len(groups):,} {noun}" if groups else ""
+    sizes = f" in {counted(len(groups), 'group')}" if groups else ""
     yield _fact("near-identical", f"{len(found.alike_N):,} rows{sizes}")
     for group in groups[:_GROUPS]:
         yield from _some(f"  {len(group):,} rows", np.array(group), found.vocabulary)
@@ -140,9 +140,8 @@ def _written(found: Health) -> Iterator[str]:
         f"{name} {wins + loses:,}" for name, (wins, loses) in found.winners.counts().items()
     )
     open_ = f", {found.winners.undecided:,} undecided" if found.winners.undecided else ""
-    count = len(found.unwritable_N)
-    noun = "token" if count == 1 else "tokens"
-    yield _fact("never written", f"{count:,} {noun}{open_}; decided by {steps}")
+    tokens = counted(len(found.unwritable_N), "token")
+    yield _fact("never written", f"{tokens}{open_}; decided by {steps}")
     yield from _some("", found.unwritable_N, found.vocabulary)
 
 
@@ -152,11 +151,11 @@ def _reached(found: Health) -> Iterator[str]:
     if asked is None:
         yield _fact("near the top", "not asked: --residuals FILE")
         return
-    came = int(found.vocabulary.known_V.sum()) - len(found.distant_N)
+    never = len(found.distant_N)
     yield _fact(
         "near the top",
-        f"{came:,} tokens are among the first {NEAR} with one of {asked.positions:,} residuals, "
-        f"{len(found.distant_N):,} never: {_counted(found.kinds(found.distant_N))}",
+        f"{found.tokens - never:,} tokens are among the first {NEAR} with one of "
+        f"{asked.positions:,} residuals, {never:,} never: {_counted(found.kinds(found.distant_N))}",
     )
 
 
