@@ -27,7 +27,7 @@ from .concepts.phrase import DEFAULT_PIECES, one_token
 from .heads.unembedding import Unembedding
 from .hubness import hubness
 from .method import chosen_method
-from .region import Region, find_region
+from .region import Region, RegionLike, find_region
 from .search import Search
 from .space import DEFAULT_SPACE, SCORES, Space, check_space
 
@@ -77,8 +77,8 @@ class Options(Composition, total=False):
     """
 
     score: str | None
-    region: str | Sequence[int] | None
-    exclude_region: str | Sequence[int] | None
+    region: RegionLike
+    exclude_region: RegionLike
     top: int
     keep_inputs: bool
     residual_norm: float | None
@@ -93,8 +93,8 @@ def nearest(
     *,
     space: str = DEFAULT_SPACE,
     score: str | None = None,
-    region: str | Sequence[int] | None = None,
-    exclude_region: str | Sequence[int] | None = None,
+    region: RegionLike = None,
+    exclude_region: RegionLike = None,
     top: int = 10,
     keep_inputs: bool = False,
     pieces: str = DEFAULT_PIECES,

@@ -56,6 +56,10 @@ class Region:
     ids_N: NDArray[np.int64]
 
 
+RegionLike = str | Sequence[int] | Region | None
+"""What names a region, as `find_region` takes it; None for all tokens."""
+
+
 def holds(ids_N: NDArray[np.int64], id_: int) -> bool:
     """Tell whether a token is among some that ascend.
 
@@ -70,9 +74,10 @@ def holds(ids_N: NDArray[np.int64], id_: int) -> bool:
 
 def find_region(
     head: Unembedding,
-    region: str | Sequence[int] | None = None,
+    region: RegionLike = None,
     *,
-    exclude: str | Sequence[int] | None = None,
+    exclude: RegionLike = None,
+    files: bool = True,
 ) -> Region:
     r"""Give the tokens of a region, less those of another.
 
@@ -80,8 +85,8 @@ def find_region(
     ----------
     head : Unembedding
         Whose tokens.
-    region : str or sequence of int, optional
-        All tokens where it is None; token ids; or, the first that fits:
+    region : str, sequence of int or Region, optional
+        All tokens where it is None; token ids; one that was found; or, the first that fits:
 
         - ``emoji``: tokens whose text, with or without a leading space, is exactly one RGI emoji
           (fully qualified, Unicode Technical Standard 51);
@@ -92,8 +97,10 @@ def find_region(
           ids where every line is a number;
         - a regular expression (of the `regex` library) that is found in the token's text; between
           slashes, ``/sea/``, where it has no character that tells it from a name.
-    exclude : str or sequence of int, optional
+    exclude : str, sequence of int or Region, optional
         The same, for the tokens that are left out.
+    files : bool
+        Whether a text may name a file; else it is a regular expression where it is no name.
 
     Returns
     -------
@@ -116,9 +123,9 @@ def find_region(
     >>> [head.vocabulary.text(int(id)) for id in found.ids_N][:3]
     ['search', 'sea', 'season']
     """
-    name, ids_N = _chosen(head, region)
+    name, ids_N = _chosen(head, region, files=files)
     if exclude is not None:
-        left_out, excluded_N = _chosen(head, exclude)
+        left_out, excluded_N = _chosen(head, exclude, files=files)
         name = f"{name or 'all'} - {left_out}"
         ids_N = np.setdiff1d(ids_N, excluded_N, assume_unique=True)
         if not len(ids_N):
@@ -127,23 +134,27 @@ def find_region(
 
 
 def _chosen(
-    head: Unembedding, region: str | Sequence[int] | None
+    head: Unembedding, region: RegionLike, *, files: bool
 ) -> tuple[str | None, NDArray[np.int64]]:
     """Give a region's name and its ids."""
     if region is None:
         return None, np.flatnonzero(head.vocabulary.known_V)
-    name = region if isinstance(region, str) else "ids"
-    ids_N = _named(head, region) if isinstance(region, str) else _given(region, head.vocabulary)
+    if isinstance(region, Region):
+        return region.name, region.ids_N
+    if isinstance(region, str):
+        name, ids_N = region, _named(head, region, files=files)
+    else:
+        name, ids_N = "ids", _given(region, head.vocabulary)
     if not len(ids_N):
         hint = "; what is neither a name nor a file is read as a regular expression"
-        pattern = isinstance(region, str) and _META & set(region) and not is_file(Path(region))
+        pattern = isinstance(region, str) and _META & set(region) and not _is_file(region, files)
         raise UsageError(
             f"no token of {head.source} is in the region {name!r}{hint if pattern else ''}"
         )
     return name, ids_N
 
 
-def _named(head: Unembedding, region: str) -> NDArray[np.int64]:
+def _named(head: Unembedding, region: str, *, files: bool) -> NDArray[np.int64]:
     """Give the ids of a region by the first meaning of its name that there is."""
     vocabulary = head.vocabulary
     if region in _OF_KINDS:
@@ -155,9 +166,14 @@ def _named(head: Unembedding, region: str) -> NDArray[np.int64]:
     if script is not None:
         name, version = region.lower().replace(" ", "_"), _library_version("regex")
         return _kept(head, name, version, lambda: _matching(vocabulary, script, region))
-    if is_file(Path(region)):
+    if _is_file(region, files):
         return _listed(Path(region), vocabulary)
     return _matching(vocabulary, _pattern(region), region)
+
+
+def _is_file(region: str, files: bool) -> bool:
+    """Tell whether a text names a file, and may."""
+    return files and is_file(Path(region))
 
 
 def _given(ids: Sequence[int], vocabulary: Vocabulary) -> NDArray[np.int64]:

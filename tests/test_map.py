@@ -15,6 +15,7 @@ from unembed.cli import main
 from unembed.errors import UsageError
 from unembed.geometry.projection.columns import read_columns
 from unembed.geometry.projection.inline import inline_svg
+from unembed.geometry.projection.project import marked
 from unembed.geometry.views.colours import coloured
 from unembed.geometry.views.map_page import map_page
 
@@ -38,7 +39,7 @@ def test_a_map_is_the_same_each_time_and_is_kept(
     first = head.map(**options)
     monkeypatch.setattr("unembed.geometry.projection.closest._among_few", None)
     monkeypatch.setattr("unembed.geometry.projection.kept.laid_out", None)
-    monkeypatch.setattr("unembed.geometry.projection.kept.added", None)
+    monkeypatch.setattr("unembed.geometry.projection.marks.added", None)
     assert the_same(first, head.map(**options))
     assert [step.name for step in first.paths[0].steps] == ["steps 1", "steps 2", "steps 3"]
 
@@ -315,3 +316,9 @@ def test_a_wrong_call_is_one_line(run: Run, arguments: list[str], says: str) -> 
     assert (code, out) == (2, "")
     assert says in err
     assert "Traceback" not in err
+
+
+def test_marks_are_placed_on_a_map_as_when_it_was_made(head: Head) -> None:
+    made = head.map(space="cosine", marks=["king + sea", "fish - dog"])
+    concepts = [head.concept(one, space="cosine") for one in ("king + sea", "fish - dog")]
+    assert marked(head, head.map(space="cosine"), concepts) == made.marks

@@ -248,3 +248,20 @@ def test_a_head_without_emoji_says_so(make_checkpoint: Make) -> None:
 def test_a_pattern_that_excludes_nothing_is_refused(head: Head) -> None:
     with pytest.raises(UsageError, match=r"in the region 'nofile\.txt'; what is neither a name"):
         find_region(head, exclude="nofile.txt")
+
+
+def test_a_region_that_was_found_is_one(head: Head) -> None:
+    found = find_region(head, "words")
+    assert find_region(head, found).ids_N.tolist() == found.ids_N.tolist()
+    assert find_region(head, found).name == "words"
+    named = head.nearest("king", space="cosine", region="words")
+    assert head.nearest("king", space="cosine", region=found) == named
+
+
+def test_where_files_may_not_be_named_a_text_is_a_pattern(head: Head, tmp_path: Path) -> None:
+    path = tmp_path / "r+.txt"
+    path.write_text("262\n")
+    assert find_region(head, str(path)).ids_N.tolist() == [262]
+    with pytest.raises(UsageError, match="no token of .* is in the region"):
+        find_region(head, str(path), files=False)
+    assert find_region(head, "king$", files=False).ids_N.size == 1

@@ -40,10 +40,11 @@ LEVELS = [
     ("geometry.comparing",),
     ("geometry.lens",),
     ("geometry.examining",),
+    ("geometry.views",),
+    ("explorer",),
     ("geometry.head_vectors",),
     ("geometry.head",),
     ("geometry.open_head",),
-    ("geometry.views",),
     ("commands",),
     ("cli",),
 ]

@@ -43,7 +43,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         *(f"geometry/views/vocab.{kind}" for kind in ("css", "html", "js")),
         *(f"geometry/views/map.{kind}" for kind in ("css", "html")),
         *(f"geometry/views/lens.{kind}" for kind in ("css", "html")),
-        "geometry/views/lens_page.js",
+        *(f"geometry/views/{name}.js" for name in ("dom", "lens_page")),
         *(f"geometry/views/map_{part}.js" for part in ("data", "draw", "page")),
     }
     assert package == {f"unembed/{name}" for name in tree}

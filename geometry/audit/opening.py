@@ -23,7 +23,7 @@ from ..evaluation.by_model import ByModel, open_by_model
 from ..heads.unembedding import Unembedding
 from ..hubness import has_words, hubness, unit_rows
 from ..method import Method
-from ..region import Region, find_region
+from ..region import Region, RegionLike, find_region
 from ..remote.address import address_of
 from ..sampler import check_products
 from .auditor import Auditor
@@ -42,7 +42,7 @@ _DRAWN = 4096  # rows that are looked at to tell a head from another
 def open_auditor(
     head: Unembedding,
     *,
-    region: str | Sequence[int] | Region | None = None,
+    region: RegionLike = None,
     direction: str | None = None,
     top: int = Settings.top,
     residual_norm: float | None = None,

@@ -1,11 +1,11 @@
 """What can be asked of an audit, beside how concepts are composed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
 from ...errors import UsageError
 from ..concepts.compose import Composition
+from ..region import RegionLike
 
 MOST_NEAREST = 100
 _SMALLEST, _LARGEST = 1e-3, 1e6
@@ -47,7 +47,7 @@ class AuditOptions(Composition, total=False):
     'single_token'
     """
 
-    region: str | Sequence[int] | None
+    region: RegionLike
     direction: str | None
     top: int
     residual_norm: float | None

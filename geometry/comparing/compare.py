@@ -1,7 +1,6 @@
 """The question: what is another in a second head."""
 
 import logging
-from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -11,7 +10,7 @@ from ...errors import UsageError
 from ...indexes.progress import Progress, step_of
 from ..explaining.belonging import belonging_of
 from ..heads.unembedding import Unembedding
-from ..region import find_region
+from ..region import RegionLike, find_region
 from ..space import DEFAULT_SPACE, open_space
 from ..tokens.kinds import KINDS
 from ..tokens.vocabulary import Vocabulary
@@ -53,7 +52,7 @@ class CompareOptions(TypedDict, total=False):
     2
     """
 
-    region: str | Sequence[int] | None
+    region: RegionLike
     top: int
     space: str
     progress: Progress | None
@@ -63,7 +62,7 @@ def compare(
     head: Unembedding,
     other: Unembedding,
     *,
-    region: str | Sequence[int] | None = None,
+    region: RegionLike = None,
     top: int = 10,
     space: str = DEFAULT_SPACE,
     progress: Progress | None = None,

@@ -1,13 +1,12 @@
 """What moved most, over the map of a region."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ...indexes.progress import Progress
 from ..heads.unembedding import Unembedding
 from ..projection.map import Map
 from ..projection.project import project
+from ..region import RegionLike
 from ..space import open_space
 from ..tokens.vocabulary import display
 from .comparison import Comparison
@@ -17,7 +16,7 @@ def drawn_moves(
     head: Unembedding,
     other: Unembedding,
     found: Comparison,
-    region: str | Sequence[int],
+    region: RegionLike,
     *,
     progress: Progress | None = None,
 ) -> Map:

@@ -1,6 +1,5 @@
 """The question: what a row, or a composed vector, is made of."""
 
-from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..concepts.compose import Composer, Composition, composer_of
 from ..concepts.concept import Concept
 from ..heads.unembedding import Unembedding
 from ..neighbours import Query, as_concept, nearest
-from ..region import find_region
+from ..region import RegionLike, find_region
 from .along import along
 from .belonging import Belonging, belonging_of
 from .chance import by_chance
@@ -57,7 +56,7 @@ class ExplainOptions(Composition, total=False):
     """
 
     parts: int
-    among: str | Sequence[int] | None
+    among: RegionLike
     method: str
     signed: bool
     top: int
@@ -68,7 +67,7 @@ def explain(
     query: Query,
     *,
     parts: int = 6,
-    among: str | Sequence[int] | None = "words",
+    among: RegionLike = "words",
     method: str = "omp",
     signed: bool = False,
     top: int = 5,

@@ -15,7 +15,7 @@ from ..concepts.phrase import DEFAULT_PIECES
 from ..endings import check_ending, write_by_ending
 from ..heads.unembedding import Unembedding
 from ..neighbours import Query, composed
-from ..region import find_region
+from ..region import RegionLike, find_region
 from ..space import DEFAULT_SPACE, check_space, open_space
 from ..storage import check_writable
 from .vectors import Vectors, check_count, concepts_of, rows_of
@@ -51,8 +51,8 @@ class ExportOptions(Composition, total=False):
     (990, 640)
     """
 
-    region: str | Sequence[int] | None
-    exclude_region: str | Sequence[int] | None
+    region: RegionLike
+    exclude_region: RegionLike
     unit: bool
     residual: bool
 
@@ -116,8 +116,8 @@ def export(
     path: str | Path,
     queries: Sequence[Query] | None = None,
     *,
-    region: str | Sequence[int] | None = None,
-    exclude_region: str | Sequence[int] | None = None,
+    region: RegionLike = None,
+    exclude_region: RegionLike = None,
     space: str | None = None,
     unit: bool = False,
     residual: bool = False,

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..heads.unembedding import Unembedding
-from ..region import find_region
+from ..region import Region, RegionLike, find_region
 
 # N tokens.
 
-Regions = str | Sequence[str] | Sequence[int] | None
+Regions = RegionLike | Sequence[str | Region]
 ALL = "all tokens"
 
 
@@ -42,18 +42,16 @@ class Gathered:
     groups_N: NDArray[np.int64]
 
 
-def gathered(
-    head: Unembedding, region: Regions, *, exclude: str | Sequence[int] | None = None
-) -> Gathered:
+def gathered(head: Unembedding, region: Regions, *, exclude: RegionLike = None) -> Gathered:
     """Gather the tokens of a region, of several, or all.
 
     Parameters
     ----------
     head : Unembedding
         Whose tokens.
-    region : str, sequence of str, sequence of int or None
-        As `find_region` takes one; several as a sequence of str; None for all tokens.
-    exclude : str or sequence of int, optional
+    region : str, sequence of int, Region, or sequence of str and Region, or None
+        As `find_region` takes one, or several; None for all tokens.
+    exclude : str, sequence of int or Region, optional
         What is left out of each.
 
     Raises
@@ -76,11 +74,11 @@ def gathered(
     return Gathered(tuple(one.name or ALL for one in regions), ids_N, groups_N)
 
 
-def _each(region: Regions) -> Sequence[str | Sequence[int] | None]:
+def _each(region: Regions) -> Sequence[RegionLike]:
     """Give the regions one by one."""
-    if region is None or isinstance(region, str):
+    if region is None or isinstance(region, str | Region):
         return [region]
-    several = [one for one in region if isinstance(one, str)]
+    several = [one for one in region if isinstance(one, str | Region)]
     if not several:
         return [region]  # type: ignore[list-item]
     if len(several) < len(region):

@@ -19,14 +19,13 @@ from .closest import closest
 from .clusters import clustered
 from .gathering import Gathered
 from .islands import Break, brought_near
-from .layout import Layout, added, laid_out
-from .marks import Met
+from .layout import Layout, laid_out
+from .marks import NEAREST, Met, angles, placed
 from .names import words_of
 from .trust import Trust, trust_of
 
 # N tokens on a map of C coordinates; K nearest; L clusters.
 
-NEAREST = 10  # that are kept of each token
 _LIBRARIES = ("umap-learn", "scikit-learn", "numba")
 
 
@@ -95,13 +94,10 @@ class Kept:
         return tuple(found)
 
     def place(self, concept: Concept, met: Met) -> NDArray[np.float32]:
-        """Give where a concept is put, ``float32`` of shape (C,)."""
-        mapped_NC = self.arrays["mapped"]
-        k = self.layout.neighbors
+        """Give where a concept is put, ``float32`` of shape (C,); see `placed`."""
 
         def build() -> Arrays:
-            distances_K = _angles(met.cosines_K[:k])
-            return {"place": added(mapped_NC, met.places_K[:k], distances_K, self.layout)}
+            return {"place": placed(self.arrays["mapped"], met, self.layout)}
 
         vector = hashlib.sha256(concept.unit().vector_D.tobytes()).hexdigest()
         shapes = {"place": (self.layout.dimensions,)}
@@ -140,7 +136,7 @@ class Kept:
         mapped_NC = laid_out(
             units_ND,
             np.column_stack([np.arange(count), near_NK[:, :held]]),
-            np.column_stack([np.zeros(count), _angles(cosines_NK[:, :held])]),
+            np.column_stack([np.zeros(count), angles(cosines_NK[:, :held])]),
             self.tokens.groups_N,
             self.layout,
             done=self._step("laying out"),
@@ -193,9 +189,3 @@ class Kept:
                 for name, (shape, dtype, least, most) in shapes.items()
             )
         )
-
-
-def _angles(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the angles that UMAP takes for distances: of the near ones they tell more apart."""
-    angles: NDArray[np.float64] = np.arccos(np.clip(cosines, -1.0, 1.0))
-    return angles

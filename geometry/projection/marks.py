@@ -10,8 +10,11 @@ from ...indexes import exact
 from ...indexes.rows import gaps
 from ..concepts.concept import Concept
 from ..heads.unembedding import Unembedding
+from .layout import Layout, added
 
 # N points on a map of C coordinates; K nearest of a concept; M concepts.
+
+NEAREST = 10  # that are kept of each token, and of each mark
 
 
 @dataclass(frozen=True)
@@ -151,4 +154,90 @@ def met_by(
         lost, degrees = gaps(vector_D, space.place(head.rows.decode(snap_1))[0])
         places_K, (snap,) = np.searchsorted(ids_N, ids_K), np.searchsorted(ids_N, snap_1)
         found.append(Met(places_K, cosines_K, int(snap), float(degrees), float(lost)))
+    return found
+
+
+def placed(mapped_NC: NDArray[np.float32], met: Met, layout: Layout) -> NDArray[np.float32]:
+    """Put a concept on a map by the tokens nearest to it; see `added`.
+
+    Parameters
+    ----------
+    mapped_NC : ndarray of float32
+        Where the tokens are.
+    met : Met
+        The concept among them; as many count as hold a token.
+    layout : Layout
+        What UMAP was told.
+
+    Returns
+    -------
+    ndarray of float32
+        Shape (C,).
+
+    Examples
+    --------
+    >>> met = Met(np.array([1]), np.array([0.9]), snap=1, gap_degrees=26.0, gap_logit=0.1)
+    >>> placed(np.float32([[1, 2], [3, 4]]), met, Layout(2))
+    array([3., 4.], dtype=float32)
+    """
+    k = layout.neighbors
+    return added(mapped_NC, met.places_K[:k], angles(met.cosines_K[:k]), layout)
+
+
+def marks_of(
+    concepts: Sequence[Concept],
+    met: Sequence[Met],
+    placed_MC: Sequence[NDArray[np.float32]],
+    mapped_NC: NDArray[np.float32],
+    drawn_NC: NDArray[np.float32],
+) -> tuple[Mark, ...]:
+    """Make marks of concepts; each is moved as the token of the map that it lies nearest to.
+
+    Parameters
+    ----------
+    concepts : sequence of Concept
+        What is marked.
+    met : sequence of Met
+        Each among the tokens of the map.
+    placed_MC : sequence of ndarray of float32
+        Where each was put.
+    mapped_NC, drawn_NC : ndarray of float32
+        As in `Points`.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> concept, at_NC = unembed.open_head("demo").concept("sea"), np.float32([[1, 2], [3, 4]])
+    >>> met = Met(np.array([1]), np.array([0.9]), snap=1, gap_degrees=26.0, gap_logit=0.1)
+    >>> marks_of([concept], [met], [at_NC[1]], at_NC, at_NC + 1)[0].drawn
+    (4.0, 5.0)
+    """
+    marks = []
+    for concept, found, placed_C in zip(concepts, met, placed_MC, strict=True):
+        beside = int(np.argmin(((mapped_NC - placed_C) ** 2).sum(axis=1)))
+        drawn_C = placed_C + (drawn_NC[beside] - mapped_NC[beside])
+        marks.append(
+            Mark(
+                name=concept.expression,
+                mapped=tuple(placed_C.tolist()),
+                drawn=tuple(drawn_C.tolist()),
+                near=tuple(found.places_K[:NEAREST].tolist()),
+                cosines=tuple(found.cosines_K[:NEAREST].tolist()),
+                snap=found.snap,
+                gap_degrees=found.gap_degrees,
+                gap_logit=found.gap_logit,
+            )
+        )
+    return tuple(marks)
+
+
+def angles(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the angles that UMAP takes for distances: of the near ones they tell more apart.
+
+    Examples
+    --------
+    >>> angles(np.array([1.0, 0.0])).round(2)
+    array([0.  , 1.57])
+    """
+    found: NDArray[np.float64] = np.arccos(np.clip(cosines, -1.0, 1.0))
     return found

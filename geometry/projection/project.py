@@ -15,15 +15,16 @@ from ..concepts.phrase import DEFAULT_PIECES
 from ..heads.unembedding import Unembedding
 from ..method import chosen_method
 from ..neighbours import Query, as_concept, nearest
+from ..region import RegionLike
 from ..space import DEFAULT_SPACE, check_space
 from ..tokens.scripts import scripts_of
 from .clusters import described
 from .columns import Columns
 from .gathering import ALL, Gathered, Regions, gathered
-from .kept import NEAREST, Kept
+from .kept import Kept
 from .layout import Layout
 from .map import Map, Points
-from .marks import MapPath, Mark, met_by
+from .marks import NEAREST, MapPath, Mark, Met, marks_of, met_by, placed
 
 # N tokens on a map of C coordinates; S steps of a path, of width D.
 
@@ -73,7 +74,7 @@ class MapOptions(Composition, total=False):
     """
 
     region: Regions
-    exclude_region: str | Sequence[int] | None
+    exclude_region: RegionLike
     around: Query | None
     top: int
     marks: Sequence[Query]
@@ -92,7 +93,7 @@ def project(
     head: Unembedding,
     *,
     region: Regions = None,
-    exclude_region: str | Sequence[int] | None = None,
+    exclude_region: RegionLike = None,
     around: Query | None = None,
     top: int = 500,
     marks: Sequence[Query] = (),
@@ -176,6 +177,38 @@ supervised, seed, columns, method, space, pieces, directions, estimator, fold_no
     layout = replace(layout, neighbors=max(2, min(layout.neighbors, len(tokens.ids_N))))
     kept = Kept(head, composer.space, tokens, layout, progress)
     return _drawn(kept, title, concepts, trails, columns)
+
+
+def marked(head: Unembedding, found: Map, concepts: Sequence[Concept]) -> tuple[Mark, ...]:
+    """Place more concepts on a map that is there, where `project` would have put them.
+
+    Parameters
+    ----------
+    head : Unembedding
+        Whose map it is.
+    found : Map
+        The map.
+    concepts : sequence of Concept
+        Of the space of the map.
+
+    Raises
+    ------
+    UsageError
+        A concept comes out at zero.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> head = unembed.open_head("demo")
+    >>> found = head.map(region="emoji")
+    >>> (mark,) = marked(head, found, [head.concept("emoji(seahorse)")])
+    >>> found.points.texts[mark.snap]
+    '🐴'
+    """
+    points = found.points
+    met = _met(head, found.layout, concepts, points.ids_N)
+    placed_MC = [placed(points.mapped_NC, one, found.layout) for one in met]
+    return marks_of(concepts, met, placed_MC, points.mapped_NC, points.drawn_NC)
 
 
 def _trails(composer: Composer, paths: Mapping[str, ArrayLike]) -> dict[str, list[Concept]]:
@@ -267,24 +300,14 @@ def _drawn(
 def _marked(
     kept: Kept, drawn_NC: NDArray[np.float32], concepts: Sequence[Concept]
 ) -> tuple[Mark, ...]:
-    """Place concepts on a map; each is moved as the token of the map that it lies nearest to."""
-    k = max(kept.layout.neighbors, NEAREST)
-    met = met_by(kept.head, concepts, kept.tokens.ids_N, k=k)
-    mapped_NC, marks = kept.arrays["mapped"], []
-    for concept, found in zip(concepts, met, strict=True):
-        mapped_C = kept.place(concept, found)
-        beside = int(np.argmin(((mapped_NC - mapped_C) ** 2).sum(axis=1)))
-        drawn_C = mapped_C + (drawn_NC[beside] - mapped_NC[beside])
-        marks.append(
-            Mark(
-                name=concept.expression,
-                mapped=tuple(mapped_C.tolist()),
-                drawn=tuple(drawn_C.tolist()),
-                near=tuple(found.places_K[:NEAREST].tolist()),
-                cosines=tuple(found.cosines_K[:NEAREST].tolist()),
-                snap=found.snap,
-                gap_degrees=found.gap_degrees,
-                gap_logit=found.gap_logit,
-            )
-        )
-    return tuple(marks)
+    """Place concepts on a map that is being made."""
+    met = _met(kept.head, kept.layout, concepts, kept.tokens.ids_N)
+    placed_MC = [kept.place(*pair) for pair in zip(concepts, met, strict=True)]
+    return marks_of(concepts, met, placed_MC, kept.arrays["mapped"], drawn_NC)
+
+
+def _met(
+    head: Unembedding, layout: Layout, concepts: Sequence[Concept], ids_N: NDArray[np.int64]
+) -> list[Met]:
+    """Find the tokens of a map nearest to concepts."""
+    return met_by(head, concepts, ids_N, k=max(layout.neighbors, NEAREST))

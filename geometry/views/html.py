@@ -10,6 +10,7 @@ from typing import Any
 
 # What could end the script that holds the data; all that is not ASCII is escaped as well.
 _ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&"})
+_MODULE = re.compile(r"^export |^import .*\n", re.MULTILINE)  # modules stand in one script here
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -60,7 +61,7 @@ def framed(
     >>> page.count("{{title}}"), sorted(values)
     (2, ['hash', 'images', 'script', 'style'])
     """
-    script = "\n".join(map(part, scripts))
+    script = "\n".join(_MODULE.sub("", part(name)) for name in scripts)
     values = {
         "hash": digest_of(script),
         "images": "img-src data:; " if images else "",

@@ -1,8 +1,5 @@
-"use strict";
 // What the page knows: the arrays of the map, its colours, and how tokens are found.
-// Texts come harmless from Python and become text nodes or canvas text, never HTML.
 
-const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 
 function bytesOf(text) {
@@ -27,7 +24,6 @@ const codes = Object.fromEntries(
   ]),
 );
 const cosineOf = (quantised) => (quantised / 65535) * 2 - 1;
-const many = (n) => n.toLocaleString("en");
 
 const PALETTE = data.palette;
 const OTHER = data.other;

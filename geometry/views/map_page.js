@@ -7,15 +7,6 @@ let drag = null;
 let wanted = false;
 let settling = 0;
 
-function make(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
-}
-
 // Ask for a frame; once all is still, tokens are laid out for the scale.
 function redraw({ moving = false } = {}) {
   clearTimeout(settling);
@@ -196,28 +187,6 @@ function rowsOfChosen() {
   });
 }
 
-// A text that a spreadsheet would take for a formula is made harmless.
-function cell(value) {
-  if (value === null || value === undefined) return "";
-  let written = String(value);
-  if (typeof value === "string" && /^[=+\-@\t\r]/.test(written)) written = `'${written}`;
-  return /[",\n\r]/.test(written) ? `"${written.replaceAll('"', '""')}"` : written;
-}
-
-function save(name, type, text) {
-  const link = make("a", { download: name });
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
-function saveCsv() {
-  const rows = rowsOfChosen();
-  const names = Object.keys(rows[0] ?? {});
-  const lines = [names.map(cell), ...rows.map((row) => names.map((name) => cell(row[name])))];
-  save("tokens.csv", "text/csv", `${lines.map((line_) => line_.join(",")).join("\n")}\n`);
-}
-
 function point(event) {
   const box = canvas.getBoundingClientRect();
   return [event.clientX - box.left, event.clientY - box.top];
@@ -355,7 +324,7 @@ byId("closer").addEventListener("click", () => zoom(1.6));
 byId("farther").addEventListener("click", () => zoom(1 / 1.6));
 byId("fit").addEventListener("click", KEYS[0]);
 byId("lasso").addEventListener("click", () => setChoosing(!state.choosing));
-byId("csv").addEventListener("click", saveCsv);
+byId("csv").addEventListener("click", () => save("tokens.csv", "text/csv", csvOf(rowsOfChosen())));
 byId("json").addEventListener("click", () =>
   save("tokens.json", "application/json", `${JSON.stringify(rowsOfChosen(), null, 1)}\n`));
 byId("copy").addEventListener("click", () =>

@@ -77,7 +77,9 @@ def write_report(
     2
     """
     page, values = framed(
-        "report.html", styles=("page.css", "report.css"), scripts=("table.js", "report.js")
+        "report.html",
+        styles=("page.css", "report.css"),
+        scripts=("dom.js", "table.js", "report.js"),
     )
     values |= {
         "footer": FOOTER,

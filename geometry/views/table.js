@@ -1,21 +1,10 @@
-"use strict";
 // Tables that are searched, filtered, sorted and paged; what is chosen is kept in the address.
-// Texts come harmless from Python and become text nodes, never HTML.
 
-const byId = (id) => document.getElementById(id);
-const many = (n) => n.toLocaleString("en");
+import { byId, make, many } from "./dom.js";
+
 const collator = new Intl.Collator("en", { numeric: true });
-const text = (value, kind = "") => make("bdi", { class: kind || null }, value);
-const fixed = (value, places) => (value === null || value === undefined ? "" : value.toFixed(places));
-
-function make(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
-}
+export const text = (value, kind = "") => make("bdi", { class: kind || null }, value);
+export const fixed = (value, places) => (value === null || value === undefined ? "" : value.toFixed(places));
 
 // The places of items in the order of a column; null comes last whichever way.
 function sorted(places, items, column, down) {
@@ -28,7 +17,7 @@ function sorted(places, items, column, down) {
   });
 }
 
-class Table {
+export class Table {
   // at: what the ids of its parts and its keys in the address begin with
   // section: the id of what is gone to when a page is turned
   // items, total: what it shows, which may be the first of more
@@ -208,7 +197,7 @@ class Table {
 }
 
 // Shows tables as the address says, and keeps in it what is chosen.
-function start(...tables) {
+export function start(...tables) {
   const restore = () => {
     const kept = new URLSearchParams(location.hash.slice(1));
     for (const table of tables) table.restore(kept);

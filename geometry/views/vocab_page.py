@@ -45,7 +45,7 @@ def vocab_page(found: Health) -> bytes:
     (b'<!doctype html>', 2)
     """
     page, values = framed(
-        "vocab.html", styles=("page.css", "vocab.css"), scripts=("table.js", "vocab.js")
+        "vocab.html", styles=("page.css", "vocab.css"), scripts=("dom.js", "table.js", "vocab.js")
     )
     values |= {
         "footer": FOOTER,
