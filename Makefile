@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A strict editable install links the files that were there when it was made, so it is made again
 # when a file comes or goes: then its directory changes.
-PACKAGES := commands geometry geometry/audit geometry/comparing geometry/concepts geometry/demos geometry/evaluation geometry/examining geometry/explaining geometry/exporting geometry/formats geometry/heads geometry/lens geometry/model geometry/projection geometry/records geometry/remote geometry/runs geometry/tokens geometry/views indexes indexes/winning
+PACKAGES := commands explorer explorer/static geometry geometry/audit geometry/comparing geometry/concepts geometry/demos geometry/evaluation geometry/examining geometry/explaining geometry/exporting geometry/formats geometry/heads geometry/lens geometry/model geometry/projection geometry/records geometry/remote geometry/runs geometry/tokens geometry/views indexes indexes/winning
 
 .PHONY: demo test clean
 

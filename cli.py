@@ -20,6 +20,7 @@ from .commands.info import cache, info
 from .commands.lens import lens
 from .commands.map import map_
 from .commands.near import near
+from .commands.serve import serve
 from .commands.similarity import similarity
 from .commands.vocab import vocab
 from .errors import UnembedError, UsageError
@@ -48,6 +49,7 @@ _COMMANDS = (
     audit,
     map_,
     lens,
+    serve,
     direction,
     evaluate,
     info,

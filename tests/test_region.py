@@ -262,6 +262,6 @@ def test_where_files_may_not_be_named_a_text_is_a_pattern(head: Head, tmp_path: 
     path = tmp_path / "r+.txt"
     path.write_text("262\n")
     assert find_region(head, str(path)).ids_N.tolist() == [262]
-    with pytest.raises(UsageError, match="no token of .* is in the region"):
+    with pytest.raises(UsageError, match=r"no token of .* is in the region"):
         find_region(head, str(path), files=False)
     assert find_region(head, "king$", files=False).ids_N.size == 1

@@ -53,7 +53,7 @@ SOURCES = [
     ROOT / "errors.py",
     *(
         path
-        for top in ("geometry", "indexes", "commands")
+        for top in ("geometry", "indexes", "commands", "explorer")
         for path in sorted((ROOT / top).rglob("*.py"))
         if path.name != "__init__.py"
     ),
@@ -121,7 +121,7 @@ def test_packages_are_all_listed() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     tree = {
         ".".join(["unembed", *path.parent.relative_to(ROOT).parts])
-        for top in ("geometry", "indexes", "commands")
+        for top in ("geometry", "indexes", "commands", "explorer")
         for path in (ROOT / top).rglob("__init__.py")
     }
     assert set(setuptools["packages"]) == tree | {"unembed"}

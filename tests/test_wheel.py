@@ -32,7 +32,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     package = {name for name in names if name.startswith("unembed/")}
     tree = {
         str(path.relative_to(ROOT))
-        for top in ("geometry", "indexes", "commands")
+        for top in ("geometry", "indexes", "commands", "explorer")
         for path in (ROOT / top).rglob("*.py")
     } | {
         *("__init__.py", "cli.py", "errors.py", "py.typed"),
@@ -44,7 +44,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         *(f"geometry/views/map.{kind}" for kind in ("css", "html")),
         *(f"geometry/views/lens.{kind}" for kind in ("css", "html")),
         *(f"geometry/views/{name}.js" for name in ("dom", "lens_page")),
-        *(f"geometry/views/map_{part}.js" for part in ("data", "draw", "page")),
+        *(f"geometry/views/map_{part}.js" for part in ("data", "draw", "page", "talk")),
     }
     assert package == {f"unembed/{name}" for name in tree}
     rest = [name for name in names if name not in package]

@@ -185,9 +185,9 @@ text='man', column=12))))
             column=1,
         )
     try:
-        tree = _parser().parse(expression)
+        tree = parser().parse(expression)
     except UnexpectedInput as error:
-        raise explain(error, expression, _parser()) from error
+        raise explain(error, expression, parser()) from error
     node = cast(Node, _node(tree, expression))
     if directions is not None:
         _check_directions(node, directions, expression)
@@ -238,7 +238,7 @@ def quoted(text: str) -> str:
 
 
 @cache
-def _parser() -> Lark:
+def parser() -> Lark:
     """Compile the grammar once."""
     return Lark(_GRAMMAR, parser="lalr", start="sum", regex=True, propagate_positions=True)
 

@@ -368,7 +368,8 @@ function drawMarks() {
   }
 }
 
-function drawFocus(focused, held, chosen, loop) {
+function drawFocus({ focused, held, chosen, lit, loop }) {
+  for (const i of lit) ringAt(i, 1.4, style.mark);
   if (held >= 0) {
     const [x, y] = seenAt(held);
     pen.strokeStyle = style.ink;
@@ -395,16 +396,16 @@ function drawFocus(focused, held, chosen, loop) {
   }
 }
 
-function ringAt(place, width) {
+function ringAt(place, width, colour = style.ink) {
   const [x, y] = seenAt(place);
-  pen.strokeStyle = style.ink;
+  pen.strokeStyle = colour;
   pen.lineWidth = width;
   pen.beginPath();
   pen.arc(x, y, shown.offsets.has(place) ? shown.size * 0.62 : 6, 0, 2 * Math.PI);
   pen.stroke();
 }
 
-function draw(focused, held, chosen, loop, settled) {
+function draw(state, settled) {
   project();
   if (settled || COUNT <= LIVE) arrange();
   pen.setTransform(1, 0, 0, 1, 0, 0);
@@ -415,5 +416,5 @@ function draw(focused, held, chosen, loop, settled) {
   drawBreaks();
   drawLabels();
   drawMarks();
-  drawFocus(focused, held, chosen, loop);
+  drawFocus(state);
 }

@@ -1,6 +1,9 @@
 // What the reader does: move, look, search, choose, save.
 
-const state = { focused: -1, held: -1, chosen: [], loop: [], choosing: false };
+const state = {
+  focused: -1, held: -1, chosen: [], lit: [], loop: [], choosing: false, pairing: false,
+  told: () => {}, paired: () => {}, // see map_talk.js
+};
 const pointers = new Map();
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 let drag = null;
@@ -17,7 +20,7 @@ function redraw({ moving = false } = {}) {
   redraw.asked = true;
   requestAnimationFrame(() => {
     redraw.asked = false;
-    draw(state.focused, state.held, state.chosen, state.loop, wanted);
+    draw(state, wanted);
     wanted = false;
     byId("scale").textContent = shown.gist;
   });
@@ -112,6 +115,7 @@ function focus(place, at = null) {
   const tip = byId("hover");
   if (place === state.focused && !at) return;
   state.focused = place;
+  state.told("focus", place);
   tip.hidden = place < 0;
   if (place >= 0) {
     const close = neighborsOf(place).slice(0, 6).flatMap(([i]) => [formOf(i), " "]);
@@ -132,6 +136,7 @@ function focus(place, at = null) {
 
 function hold(place) {
   state.held = place;
+  state.told("held", place);
   byId("token-box").hidden = place < 0;
   if (place >= 0) {
     byId("token-title").replaceChildren("Token ", formOf(place));
@@ -196,7 +201,8 @@ canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, point(event));
   const loop = state.choosing || (event.shiftKey && DIMENSIONS === 2);
-  drag = { from: point(event), at: point(event), loop, moved: false, shift: event.shiftKey };
+  const pair = state.pairing && !loop ? under(...point(event)) : -1;
+  drag = { from: point(event), at: point(event), loop, pair, moved: false, shift: event.shiftKey };
   state.loop = loop ? [point(event)] : [];
 });
 
@@ -217,6 +223,9 @@ canvas.addEventListener("pointermove", (event) => {
     if (drag.loop) {
       state.loop.push(at);
       redraw({ moving: true });
+    } else if (drag.pair >= 0) {
+      state.loop = [seenAt(drag.pair), at];
+      focus(under(...at), at);
     } else if (drag.moved) {
       canvas.classList.add("drags");
       (DIMENSIONS === 3 && !drag.shift ? turn : pan)(at[0] - drag.at[0], at[1] - drag.at[1]);
@@ -230,7 +239,7 @@ function release(event) {
   pointers.delete(event.pointerId);
   canvas.classList.remove("drags");
   if (!drag || pointers.size) return;
-  const { loop, moved } = drag;
+  const { loop, pair, moved } = drag;
   drag = null;
   if (loop && state.loop.length > 2) {
     const found = within(state.loop);
@@ -240,6 +249,10 @@ function release(event) {
   } else if (!moved && event.type === "pointerup") {
     state.loop = [];
     hold(under(...point(event)));
+  } else if (pair >= 0) {
+    state.loop = [];
+    if (event.type === "pointerup") state.paired(pair, under(...point(event)));
+    redraw();
   } else {
     redraw();
   }

@@ -21,7 +21,7 @@ from .shown import emoji_in, shown
 # N tokens; K nearest.
 
 _SPRITE = 72  # pixels of an emoji in the atlas
-_SCRIPTS = ("dom.js", "map_data.js", "map_draw.js", "map_page.js")
+_SCRIPTS = ("dom.js", "map_data.js", "map_draw.js", "map_page.js", "map_talk.js")
 _MOST_LABELS = 32_000  # of a property: its codes have 16 bits
 _LONGEST = 200  # characters of a token's own string
 _EXPLAINED = (

@@ -1,0 +1,1 @@
+"""The explorer: one page over a JSON API, served on this machine."""

@@ -1,0 +1,107 @@
+"""An audit whose findings are told as they come."""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from ..errors import UsageError
+from ..geometry.audit.finding import Finding
+from ..geometry.audit.opening import default_direction, open_auditor
+from ..geometry.audit.summary import Tally
+from ..geometry.records.reading import concepts_of, read_records
+from ..geometry.records.record import Record
+from ..geometry.tokens.vocabulary import Vocabulary
+from . import recipes
+from .questions import MOST_CONCEPTS, Audit
+from .served import Served, form_of, region_of
+from .work import Telling
+
+_FIRST, _LARGEST = 16, 512  # records that are audited together: few at first, to show something
+
+
+def audit(served: Served, asked: Audit, telling: Telling) -> dict[str, Any]:
+    """Say of each concept of a list whether the head has a token for it.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> served, lines = Served({"demo": unembed.open_head("demo")}), []
+    >>> asked = Audit(source="demo", concepts=("octopus", "sea + horse"), region="emoji")
+    >>> found = audit(served, asked, Telling(lines.append))
+    >>> [one["verdict"] for line in lines for one in line.get("findings", [])]
+    ['single_token', 'phantom']
+    >>> found["summary"]["records"]
+    2
+    """
+    head = served.head(asked.source)
+    records, words = _records(served, asked)
+    options = asked.options("source", "concepts", "list", "file")
+    direction = asked.direction
+    if direction is None and asked.list is not None:
+        direction = default_direction(asked.region, [asked.list])
+    auditor = open_auditor(
+        head,
+        region=region_of(head, asked.region),
+        direction=direction,
+        top=asked.top,
+        residual_norm=asked.residual_norm,
+        min_membership=asked.min_membership,
+        min_p_token=asked.min_p_token,
+        **asked.composition(telling.progress),
+    )
+    tally, size, count, records = Tally(), _FIRST, 0, iter(records)
+    while some := tuple(islice(records, size)):
+        count += len(some)
+        if count > MOST_CONCEPTS:
+            raise UsageError(
+                f"a list has more than {MOST_CONCEPTS:,} concepts; audit it on the command line"
+            )
+        found = auditor.audit(some)
+        for finding in found:
+            tally.add(finding)
+        telling.line({"findings": [_told(finding, auditor.vocabulary) for finding in found]})
+        telling.progress("auditing", count, len(asked.concepts))
+        size = min(2 * size, _LARGEST)
+    summary = tally.summary(auditor.terms)
+    command = recipes.command("audit", [asked.source, words], options)
+    given = asked.concepts or words
+    if asked.concepts:
+        command = f"printf '%s\\n' {shlex.join(asked.concepts)} | {command}"
+    return {
+        "summary": {"records": summary.records, "verdicts": dict(summary.verdicts)},
+        "command": command,
+        "python": _python(asked, given, options),
+    }
+
+
+def _records(served: Served, asked: Audit) -> tuple[Iterable[Record], str]:
+    """Give the records, and what the command line calls their list."""
+    given = [asked.concepts or None, asked.list, asked.file]
+    if sum(one is not None for one in given) != 1:
+        raise UsageError("give concepts, or a list that is built in, or a file: one of them")
+    if asked.list is not None:
+        return read_records(asked.list), asked.list
+    if asked.file is not None:
+        path = served.files.path(asked.file)
+        return read_records(str(path)), f"list{path.suffix}"
+    return concepts_of(asked.concepts), "-"
+
+
+def _python(asked: Audit, given: object, options: dict[str, Any]) -> str:
+    """Write the call; a list in a file, or one that is built in, is read first."""
+    if asked.concepts:
+        return recipes.python(asked.source, "audit", asked.concepts, **options)
+    read = "from unembed.geometry.records.reading import read_records\n\n"
+    call = recipes.python(asked.source, "audit", "LIST", **options)
+    return read + call.replace("'LIST'", f"read_records({given!r})")
+
+
+def _told(finding: Finding, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Give a finding as an object, its tokens in their visible forms too."""
+    return asdict(finding) | {
+        "pieces": [form_of(id_, vocabulary) for id_ in finding.token_ids],
+        "nearest_forms": [form_of(near.id, vocabulary) for near in finding.nearest],
+        "snap_form": None if finding.snap_id is None else form_of(finding.snap_id, vocabulary),
+    }

@@ -1,0 +1,115 @@
+"""The map of a region, and concepts that are placed on it as they are written."""
+
+from typing import Any
+
+from ..errors import UsageError
+from ..geometry.concepts.compose import composer_of
+from ..geometry.heads.unembedding import Unembedding
+from ..geometry.projection.map import Map
+from ..geometry.projection.marks import Mark
+from ..geometry.projection.project import marked, project
+from ..geometry.views.map_page import map_page
+from ..geometry.views.shown import shown
+from . import recipes
+from .questions import MapOf, Place
+from .served import Served, form_of, name_of, region_of
+from .work import Telling
+
+_MOST_TOKENS = 300_000  # that a page of a browser draws
+
+
+def map_of(served: Served, asked: MapOf, telling: Telling) -> dict[str, Any]:
+    """Lay a region out; the page that draws it is held.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> served = Served({"demo": unembed.open_head("demo")})
+    >>> found = map_of(served, MapOf(source="demo"), Telling())
+    >>> found["tokens"], served.page(found["page"])[:15]
+    (990, b'<!doctype html>')
+    """
+    found = _made(served, asked, telling)
+    head = served.head(asked.source)
+    # What places a concept is compiled now, and not when the first one is written.
+    marked(head, found, [_composer(head, asked, telling).expression(f"#{found.points.ids_N[0]}")])
+    options = recipes.renamed(
+        {"regions": asked.regions, **asked.options("source")}, regions="region"
+    )
+    without_colour = {name: value for name, value in options.items() if name != "color_by"}
+    return {
+        "page": served.keep_page(map_page(found, color_by=asked.color_by)),
+        "title": found.title,
+        "tokens": len(found.points.ids_N),
+        "trust": None if found.trust is None else str(found.trust),
+        "command": recipes.command("map", [asked.source], options | {"output": "map.html"}),
+        "python": recipes.python(asked.source, "map", **without_colour),
+    }
+
+
+def place(served: Served, asked: Place, telling: Telling) -> dict[str, Any]:
+    """Place concepts on a map.
+
+    Examples
+    --------
+    >>> import unembed
+    >>> served = Served({"demo": unembed.open_head("demo")})
+    >>> asked = Place(map=MapOf(source="demo"), expressions=("emoji(seahorse)",))
+    >>> (mark,) = place(served, asked, Telling())["marks"]
+    >>> mark["form"], mark["gap"]
+    ('🐴', 70)
+    """
+    head = served.head(asked.map.source)
+    found = _made(served, asked.map, telling)
+    composer = _composer(head, asked.map, telling)
+    concepts = [composer.expression(one) for one in asked.expressions]
+    return {"marks": [_mark(head, found, mark) for mark in marked(head, found, concepts)]}
+
+
+def _mark(head: Unembedding, found: Map, mark: Mark) -> dict[str, Any]:
+    """Give a mark as a page draws it."""
+    ids_N, snap = found.points.ids_N, int(found.points.ids_N[mark.snap])
+    return {
+        "name": shown(mark.name, mark.name),
+        "at": mark.drawn,
+        "snap": mark.snap,
+        "id": snap,
+        "form": form_of(snap, head.vocabulary),
+        "expression": name_of(snap, head.vocabulary),
+        "gap": round(mark.gap_degrees),
+        "near": ids_N[list(mark.near)].tolist(),
+    }
+
+
+def _made(served: Served, asked: MapOf, telling: Telling) -> Map:
+    """Give a map, made where it is held no more."""
+    key = asked.model_copy(update={"color_by": "cluster"}).model_dump_json()
+    found = served.maps.get(key)
+    if found is None:
+        head = served.head(asked.source)
+        regions = [region_of(head, region) for region in asked.regions if region is not None]
+        if len(regions) < len(asked.regions) > 1:
+            raise UsageError("all tokens are no region beside others")
+        if head.rows.count > _MOST_TOKENS and not regions and asked.around is None:
+            raise UsageError(
+                f"{head.rows.count:,} tokens are more than the {_MOST_TOKENS:,} that a page draws; "
+                "choose a region, or what lies around an expression"
+            )
+        found = project(
+            head,
+            region=[region for region in regions if region is not None] or None,
+            exclude_region=region_of(head, asked.exclude_region),
+            around=asked.around,
+            top=asked.top,
+            **asked.composition(telling.progress),
+        )
+        served.maps.put(key, found)
+    return found
+
+
+def _composer(head: Unembedding, asked: MapOf, telling: Telling) -> Any:
+    """Give what composes in the space of a map."""
+    return composer_of(
+        head,
+        **asked.composition(telling.progress),
+    )

@@ -1,0 +1,104 @@
+// What panels have in common: progress, errors, what is done with an answer, tokens.
+
+import { byId, make, many, save } from "./dom.js";
+
+export function say(text) {
+  byId("said").textContent = text;
+}
+
+// A box where an error stands; the column of an expression is marked in it.
+export function errorBox() {
+  const box = make("div", { class: "fault", role: "alert", hidden: "" });
+  box.show = (error, expression = null) => {
+    box.hidden = !error;
+    box.replaceChildren();
+    if (!error) return;
+    box.append(make("p", {}, error.message));
+    if (expression !== null && error.column) {
+      const chars = Array.from(expression);
+      const at = error.column - 1;
+      const here = make("mark", {}, chars[at] ?? "\u00a0");
+      box.append(make("p", { class: "token" }, make("bdi", {}, chars.slice(0, at).join(""), here, chars.slice(at + 1).join(""))));
+    }
+  };
+  return box;
+}
+
+// How far work is, with a button that stops it.
+export function progressBox() {
+  const bar = make("progress", { "aria-label": "How far the work is" });
+  const text = make("span", { class: "small" });
+  const stop = make("button", { type: "button" }, "Stop");
+  const box = make("div", { class: "progress", hidden: "" }, bar, text, stop);
+  stop.addEventListener("click", () => box.stopped?.());
+  box.told = ({ step, done, total }) => {
+    box.hidden = false;
+    if (total) { bar.max = total; bar.value = Math.min(done, total); } else bar.removeAttribute("value");
+    text.textContent = total ? `${step} ${many(done)} of ${many(total)}` : done ? `${step} ${many(done)}` : step;
+  };
+  box.start = (stopped) => {
+    box.stopped = stopped;
+    box.told({ step: "asking", done: 0, total: 0 });
+  };
+  return box;
+}
+
+function button(text, act) {
+  const made = make("button", { type: "button" }, text);
+  made.addEventListener("click", act);
+  return made;
+}
+
+async function copied(what, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied`);
+  } catch {
+    const area = make("textarea", {}, text); // a page that is not of this machine has no clipboard
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    say(`${what} copied`);
+  }
+}
+
+// What can be done with an answer: copied as what gives it again, saved.
+export function actions(files = () => []) {
+  const shown = make("pre", { class: "recipe", hidden: "", tabindex: "0", "aria-label": "What was copied" });
+  const row = make("div", { class: "row" });
+  const box = make("div", { class: "actions", hidden: "" }, row, shown);
+  box.show = (found) => {
+    box.hidden = !found;
+    shown.hidden = true;
+    if (!found) return;
+    const copy = (what, text) => button(`Copy ${what}`, () => {
+      shown.textContent = text;
+      shown.hidden = false;
+      copied(what, text);
+    });
+    row.replaceChildren(
+      copy("as command", found.command),
+      copy("as Python", found.python),
+      button("Copy link", () => copied("link", location.href)),
+      ...files(found).map(([text, name, type, content]) => button(text, () => save(name, type, content()))),
+    );
+  };
+  return box;
+}
+
+// A token as people read it.
+export function token(form) {
+  return make("bdi", { class: "token" }, form);
+}
+
+export function dots(value, digits = 3) {
+  return value === null || value === undefined ? "" : value.toFixed(digits);
+}
+
+// A page that was made for an answer, in a frame of its own that can ask nothing.
+export function frame(title, page, query = "") {
+  return make("iframe", {
+    title, src: `made/${page}.html${query}`, sandbox: "allow-scripts allow-downloads", class: "made",
+  });
+}
