@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -25,12 +26,13 @@ from ..geometry.views.html import part
 from .api import MOST_FILE, MOST_JSON, WAYS, Way
 from .guard import MADE_POLICY
 from .openapi import document
+from .pictures import artists, picture
 from .served import Served, can_run_models
 from .work import Line, Work
 
 _BODY_SECONDS = 60.0  # in which a body has come
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-_SHARED = ("dom.js", "table.js", "page.css")  # of the pages that are saved
+_SHARED = ("dom.js", "table.js", "page.css", "report.css")  # of the pages that are saved
 
 
 def app(heads: Mapping[str, Unembedding], *, version: str) -> Starlette:
@@ -80,6 +82,13 @@ def app(heads: Mapping[str, Unembedding], *, version: str) -> Starlette:
         headers = {"content-security-policy": MADE_POLICY}
         return Response(found, media_type="text/html", headers=headers)
 
+    async def glyph(request: Request) -> Response:
+        found = await anyio.to_thread.run_sync(picture, request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("no such picture\n", 404)
+        headers = {"cache-control": "private, max-age=86400"}
+        return Response(found, media_type="image/webp", headers=headers)
+
     async def file(request: Request) -> Response:
         try:
             content = await _body(request, MOST_FILE)
@@ -97,6 +106,7 @@ def app(heads: Mapping[str, Unembedding], *, version: str) -> Starlette:
             Route("/openapi.json", openapi),
             Route("/static/{name}", static),
             Route("/made/{name}.html", made),
+            Route("/glyph/{name}.webp", glyph),
             Route("/api/sources", sources),
             Route("/api/file", file, methods=["POST"]),
             *(
@@ -121,8 +131,6 @@ class _Asked:
             question = await self._read(request)
         except _Unread as error:
             await _error(error.status, str(error))(scope, receive, send)
-            return
-        except ClientDisconnect:
             return
 
         def call(telling: Any) -> Line:
@@ -174,6 +182,8 @@ async def _body(request: Request, most: int) -> bytes:
                 content += piece
                 if len(content) > most or int(said if said.isdigit() else 0) > most:
                     raise _Unread(413, f"more than {most:,} bytes; give less")
+    except ClientDisconnect as error:
+        raise _Unread(400, "the body broke off") from error
     except TimeoutError as error:
         raise _Unread(400, f"the body did not come within {_BODY_SECONDS:g} s") from error
     return bytes(content)
@@ -206,6 +216,7 @@ def _about(served: Served, version: str) -> dict[str, Any]:
         "functions": list(FUNCTIONS),
         "directions": list(names()),
         "models": can_run_models(),
+        "artists": list(artists()),
         "version": version,
     }
 

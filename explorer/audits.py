@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..geometry.audit.finding import Finding
 from ..geometry.audit.opening import default_direction, open_auditor
 from ..geometry.audit.summary import Tally
+from ..geometry.concepts.pairs import EMOJI
 from ..geometry.records.reading import concepts_of, read_records
 from ..geometry.records.record import Record
 from ..geometry.tokens.vocabulary import Vocabulary
@@ -41,6 +42,8 @@ def audit(served: Served, asked: Audit, telling: Telling) -> dict[str, Any]:
     direction = asked.direction
     if direction is None and asked.list is not None:
         direction = default_direction(asked.region, [asked.list])
+    # The command line finds it by the list's name too; Python sees records alone.
+    built_in = {} if direction in (None, EMOJI) else {"direction": direction}
     auditor = open_auditor(
         head,
         region=region_of(head, asked.region),
@@ -72,7 +75,7 @@ def audit(served: Served, asked: Audit, telling: Telling) -> dict[str, Any]:
     return {
         "summary": {"records": summary.records, "verdicts": dict(summary.verdicts)},
         "command": command,
-        "python": _python(asked, given, options),
+        "python": _python(asked, given, options | built_in),
     }
 
 

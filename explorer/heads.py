@@ -5,6 +5,7 @@ from typing import Any
 from ..geometry.comparing.compare import compare
 from ..geometry.examining.examine import examine
 from ..geometry.explaining.explain import explain
+from ..geometry.views.shown import shown
 from ..geometry.views.vocab_page import vocab_page
 from . import recipes
 from .near import named
@@ -76,7 +77,14 @@ def comparison(served: Served, asked: Compare, telling: Telling) -> dict[str, An
     call = recipes.python(asked.source, "compare", "OTHER", **options)
     return {
         "answer": found.to_dict(),
-        "forms": {str(one.id): form_of(one.id, head.vocabulary) for one in found.moved},
+        "moved": [
+            {
+                "form": form_of(one.id, head.vocabulary),
+                "near": [shown(text, text) for text in one.near],
+                "other_near": [shown(text, text) for text in one.other_near],
+            }
+            for one in found.moved
+        ],
         "command": recipes.command("compare", [asked.source, asked.other], options),
         "python": call.replace("'OTHER'", f"unembed.open_head({asked.other!r})"),
     }

@@ -33,9 +33,8 @@ def map_of(served: Served, asked: MapOf, telling: Telling) -> dict[str, Any]:
     head = served.head(asked.source)
     # What places a concept is compiled now, and not when the first one is written.
     marked(head, found, [_composer(head, asked, telling).expression(f"#{found.points.ids_N[0]}")])
-    options = recipes.renamed(
-        {"regions": asked.regions, **asked.options("source")}, regions="region"
-    )
+    regions = {} if None in asked.regions else {"region": asked.regions}
+    options = regions | asked.options("source", "regions")
     without_colour = {name: value for name, value in options.items() if name != "color_by"}
     return {
         "page": served.keep_page(map_page(found, color_by=asked.color_by)),

@@ -17,7 +17,7 @@ from .questions import Complete, Near
 from .served import Served, form_of, name_of, region_of
 from .work import Telling
 
-_WORD = regex.compile(r"[\p{L}_][\p{L}\p{M}\p{N}_'’·-]*$|#\d*$")
+_WORD = regex.compile(r"[\p{L}_][\p{L}\p{M}\p{N}_'’·-]*\Z|#\d*\Z")
 _MOST = 12  # completions
 _SOUGHT = 2_000  # tokens that are looked at for them
 

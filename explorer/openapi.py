@@ -167,6 +167,7 @@ def _sources() -> dict[str, Any]:
         "functions": named,
         "directions": named,
         "models": {"type": "boolean", "description": "Whether prompts can be run."},
+        "artists": named,
         "version": {"type": "string"},
     }
     schema = {"type": "object", "required": list(found), "properties": found}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HOST, PORT = "127.0.0.1", 8765
 _HEADER_BYTES = 1 << 16
+_HTTP = 80
 _GRACE = 3  # seconds that answers have when the server stops
 
 
@@ -79,12 +80,16 @@ def listen(host: str = HOST, port: int = PORT) -> socket.socket:
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtraError("the explorer (starlette, uvicorn)", extra="web") from error
+    listening = None
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
+        listening.bind((address[0], port, *address[2:]))  # the resolver's own port has wrapped
+        listening.listen()  # else another may bind it too
     except (OSError, OverflowError, UnicodeError) as error:
+        if listening is not None:
+            listening.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port, 0 "
@@ -124,6 +129,8 @@ def server_of(
     host, port = listening.getsockname()[:2]
     token = None if ip_address(host).is_loopback and not framed else new_token()
     names = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]", host)]
+    if port == _HTTP:  # a browser leaves it out
+        names += [name.rpartition(":")[0] for name in names]
     guard = Guard(app(heads, version=__version__), hosts=names, token=token, framed=framed)
     config = uvicorn.Config(
         guard,

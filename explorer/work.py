@@ -135,9 +135,14 @@ class Work:
         """Write lines as they come; the last is the answer or an error."""
         sent, received = anyio.create_memory_object_stream[Line](_AHEAD)
 
+        async def sending(line: Line) -> None:
+            # Who reads nothing holds the lane no longer than the answer may take.
+            with anyio.move_on_after(telling.until - time.monotonic()):
+                await sent.send(line)
+
         def send(line: Line) -> None:
             try:
-                anyio.from_thread.run(sent.send, line)
+                anyio.from_thread.run(sending, line)
             except anyio.BrokenResourceError as error:
                 raise _Left from error
 
@@ -174,6 +179,7 @@ class Work:
             with anyio.CancelScope(shield=True):
                 found = await anyio.to_thread.run_sync(_outcome, call, telling)
         finally:
+            telling.left.set()  # where the server stops, the work does too
             lane.release()
         return found
 

@@ -15,6 +15,7 @@ from .neighbours import Options, Query, nearest
 from .space import DEFAULT_SPACE
 
 if TYPE_CHECKING:
+    from ..explorer.inline import Explorer
     from .audit.audit import Audit
     from .audit.settings import AuditOptions
     from .comparing.compare import CompareOptions
@@ -365,6 +366,25 @@ class Head(HeadVectors):
         from .examining.examine import examine  # a query needs none of it
 
         return examine(self, writable=writable, residuals=residuals, progress=progress)
+
+    def explore(self, *others: "Unembedding", height: int = 800) -> "Explorer":
+        """Serve a page on which this head is explored, shown in a notebook, until it is stopped.
+
+        Parameters
+        ----------
+        *others, height
+            As in `explore`, which says what is refused too.
+
+        Examples
+        --------
+        >>> import unembed
+        >>> with unembed.open_head("demo-bytes").explore() as explorer:
+        ...     explorer.address[:17]
+        'http://127.0.0.1:'
+        """
+        from ..explorer.inline import explore  # a query needs none of it
+
+        return explore([self, *others], height=height)
 
     def info(self) -> Info:
         """Say what was found in the source.

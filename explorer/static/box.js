@@ -5,11 +5,11 @@ import { make } from "./dom.js";
 
 // A combobox as WAI-ARIA has it: arrows go through what is offered, Tab or Enter takes it, Escape
 // shuts it.
-export function expressionBox({ source, changed, label = "Expression", name = "expression" }) {
-  const id = `box-${name}`;
+export function expressionBox({ source, changed, label = "Expression", at = "near" }) {
+  const id = `box-${at}`;
   const list = make("ul", { id: `${id}-list`, role: "listbox", class: "offered", "aria-label": "What could be written", hidden: "" });
   const input = make("input", {
-    id, name, type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: 2000,
+    id, name: "expression", type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: 2000,
     role: "combobox", "aria-expanded": "false", "aria-controls": list.id, "aria-autocomplete": "list",
     placeholder: "king - man + woman",
   });

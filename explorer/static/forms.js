@@ -63,6 +63,7 @@ export function fill(form, asked) {
   for (const input of form.elements) {
     if (!input.name) continue;
     const said = asked.get(input.name);
+    if (input.type === "hidden") continue;
     if (input.type === "checkbox") input.checked = said === "1";
     else if (input.tagName === "SELECT") {
       input.value = said ?? input.dataset.plain ?? input.options[0]?.value ?? "";

@@ -10,15 +10,28 @@ import { make } from "./dom.js";
 // fields: gives the controls; go: what the button says
 // show(found, box, asked): draws an answer; part(line, box): a part of one, if it has any
 // files: what can be saved of it; more: gives words of the question that no control has
+// filled(asked): is told that controls hold what an address asks
 // ready(asked): whether all that is needed has been said
+// toAddress(asked): what of it the address holds; ofAddress: what an address asks
+// said(found): what is spoken at the end
 export function longPanel(given) {
-  const { name, title, model, go, files } = { files: () => [], ...given };
+  const same = (asked) => asked;
+  const { name, title, model, go, files, toAddress, ofAddress } = { files: () => [], toAddress: same, ofAddress: same, ...given };
   let section, form, error, progress, box, acts;
   let running = null;
   let source = null;
+  let answered = null; // what was asked last, unless nothing came of it
+
+  function allOf(asked) {
+    const words = new URLSearchParams(asked);
+    words.set("source", source());
+    words.sort();
+    return String(words);
+  }
 
   async function run(asked) {
     running?.abort();
+    answered = allOf(asked);
     const mine = new AbortController();
     running = mine;
     error.show(null);
@@ -30,14 +43,19 @@ export function longPanel(given) {
       const more = { source: source(), ...(await given.more?.(asked) ?? {}) };
       const question = questionOf(model, asked, more);
       given.begin?.(box, asked);
-      const told = (line) => (line.step ? progress.told(line) : given.part?.(line, box));
+      const told = (line) => {
+        if (running !== mine) return;
+        if (line.step) progress.told(line);
+        else given.part?.(line, box);
+      };
       const found = await askLong(name, question, { signal: mine.signal, told });
       if (running !== mine) return;
       given.show(found, box, asked);
       acts.show(found);
-      say(`${title}: done`);
+      say(`${title}: ${given.said?.(found) ?? "done"}`);
     } catch (fault) {
       if (running !== mine) return;
+      answered = null;
       if (fault.name !== "AbortError") error.show(fault, asked.get("expression"));
       else error.show({ message: "stopped" });
     } finally {
@@ -63,17 +81,19 @@ export function longPanel(given) {
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         const asked = askedOf(form);
-        goTo(name, context.withSource(asked), { step: true });
+        goTo(name, context.withSource(toAddress(asked)), { step: true });
         run(asked);
       });
       section = make("section", { class: "panel", "aria-label": title }, form, error, progress, acts, box);
       given.built?.({ form, section, context });
       return section;
     },
-    show(asked) {
+    show(address) {
+      const asked = ofAddress(address);
       fill(form, asked);
-      if (given.ready(asked)) run(asked);
+      given.filled?.(asked);
+      if (given.ready(asked) && allOf(asked) !== answered) run(asked); // else the answer is there
     },
-    asked: () => askedOf(form),
+    asked: () => toAddress(askedOf(form)),
   };
 }

@@ -4,13 +4,21 @@ import { here, goTo, hashOf } from "./address.js";
 import { read } from "./ask.js";
 import { learn } from "./forms.js";
 import { byId, make } from "./dom.js";
+import { drawEmoji } from "./parts.js";
+import { auditPanel } from "./audit.js";
+import { comparePanel } from "./compare.js";
+import { explainPanel } from "./explain.js";
+import { lensPanel } from "./lens.js";
 import { nearPanel } from "./near.js";
+import { vocabPanel } from "./vocab.js";
 
-const PANELS = [nearPanel()];
+const PANELS = [nearPanel(), auditPanel(), lensPanel(), explainPanel(), comparePanel(), vocabPanel()];
 
 async function start() {
   const [document_, about] = await Promise.all([read("openapi.json"), read("api/sources")]);
   learn(document_);
+  drawEmoji(about.artists.length > 0);
+  byId("artists").textContent = about.artists.map((one) => `Emoji: ${one}.`).join(" ");
   const sources = about.sources.map((one) => one.source);
   const select = byId("source");
   select.append(...sources.map((source) => make("option", { value: source }, source)));

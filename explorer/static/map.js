@@ -2,7 +2,7 @@
 
 import { ask, askLong } from "./ask.js";
 import { control, questionOf } from "./forms.js";
-import { errorBox, frame, progressBox } from "./parts.js";
+import { errorBox, frame, pageLinks, progressBox } from "./parts.js";
 import { make, many } from "./dom.js";
 
 const COMPOSED = ["space", "pieces", "estimator", "fold_norm"];
@@ -48,8 +48,8 @@ export function mapBox({ source, told }) {
     try {
       const found = await askLong("map", question, { signal: mine.signal, told: progress.told });
       if (mine !== running) return;
-      const made = make("a", { href: `made/${found.page}.html`, target: "_blank", rel: "noopener" }, "by itself");
-      title.replaceChildren(`${many(found.tokens)} tokens: ${found.title}. ${found.trust ?? ""} `, made);
+      const said = [`${many(found.tokens)} tokens`, found.title, found.trust].filter(Boolean).join(", ");
+      title.replaceChildren(make("bdi", {}, `${said}. `), ...pageLinks(found.page, "map"));
       ready = false;
       framed = frame(`Map of ${found.title}`, found.page, "?embedded");
       place.replaceChildren(framed);

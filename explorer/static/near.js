@@ -5,7 +5,7 @@ import { goTo } from "./address.js";
 import { expressionBox } from "./box.js";
 import { askedOf, control, fill, questionOf } from "./forms.js";
 import { mapBox } from "./map.js";
-import { actions, dots, errorBox, say, token } from "./parts.js";
+import { actions, barOf, dots, errorBox, say, token } from "./parts.js";
 import { logarithmic, weights } from "./sliders.js";
 import { csvOf, make } from "./dom.js";
 
@@ -44,15 +44,13 @@ export function nearPanel() {
       button.addEventListener("click", () => append(mark === "+" ? "+" : "-", name));
       return button;
     };
-    const bar = make("span", { class: "track" }, make("span", {}));
-    bar.firstChild.style.width = `${Math.max(0, Math.min(1, one.score / most)) * 100}%`;
     const take = make("button", { type: "button", class: "take", title: `#${one.id}: ${one.token}` }, token(forms[one.id]));
     if (alike) take.append(make("bdi", { class: "small own" }, one.token));
     take.addEventListener("click", () => write(name));
     const row = make("tr", { class: "row", "data-id": one.id },
       make("td", { class: "number small" }, String(one.rank)),
       make("th", { scope: "row" }, take),
-      make("td", { class: "bar-cell" }, bar),
+      make("td", { class: "bar-cell" }, barOf(one.score / most)),
       make("td", { class: "number" }, dots(one.score)),
       make("td", { class: "number" }, dots(one.logit)),
       said.snap.probability === null ? null : make("td", { class: "number" }, one.probability.toPrecision(2)),
@@ -76,7 +74,7 @@ export function nearPanel() {
 
   function names({ answer: said, forms }) {
     return make("ul", { class: "names", "aria-label": "How names were read" }, ...said.resolved.map((name) =>
-      make("li", { title: name.method }, make("bdi", {}, name.text), " → ",
+      make("li", { title: name.method }, token(name.text), " → ",
         ...name.token_ids.flatMap((id) => [token(forms[id]), " "]),
         make("span", { class: "small" }, name.token_ids.length > 1 ? name.method.replaceAll("_", " by ") : `#${name.token_ids[0]}`))));
   }

@@ -87,13 +87,49 @@ export function actions(files = () => []) {
   return box;
 }
 
-// A token as people read it.
+let pictured = false;
+
+// Whether there are pictures of emoji.
+export function drawEmoji(drawn) {
+  pictured = drawn;
+}
+
+// A token as people read it: its picture where it has one, else its form.
 export function token(form) {
-  return make("bdi", { class: "token" }, form);
+  if (!pictured || !/^\p{RGI_Emoji}$/v.test(form)) return make("bdi", { class: "token" }, form);
+  const name = Array.from(form, (char) => char.codePointAt(0).toString(16)).join("-");
+  const picture = make("img", { src: `glyph/${name}.webp`, alt: form, title: form, class: "emoji", width: 22, height: 22 });
+  picture.addEventListener("error", () => picture.replaceWith(make("bdi", { class: "token" }, form)));
+  return picture;
 }
 
 export function dots(value, digits = 3) {
   return value === null || value === undefined ? "" : value.toFixed(digits);
+}
+
+// A table under its name; heads are [text, whether its cells are numbers].
+export function tableOf(caption, heads, rows) {
+  const kind = (at) => (heads[at][1] ? "number" : null);
+  const head = make("tr", {}, ...heads.map(([text], at) => make("th", { scope: "col", class: kind(at) }, text)));
+  const body = rows.map((row) => make("tr", {}, ...row.map((value, at) => make("td", { class: kind(at) }, value))));
+  const table = make("table", {}, make("caption", { class: "unseen" }, caption), make("thead", {}, head), make("tbody", {}, ...body));
+  return make("section", {}, make("h2", {}, caption), make("div", { class: "wide-table" }, table));
+}
+
+// A share of one as a bar.
+export function barOf(share) {
+  const inner = make("span", {});
+  inner.style.width = `${100 * Math.max(0, Math.min(1, share))}%`;
+  return make("span", { class: "track" }, inner);
+}
+
+// A page that was made, by itself and as a file.
+export function pageLinks(page, name) {
+  const href = `made/${page}.html`;
+  return [
+    make("a", { href, target: "_blank", rel: "noopener" }, "Open by itself"), ", ",
+    make("a", { href, download: `${name}.html` }, "save"),
+  ];
 }
 
 // A page that was made for an answer, in a frame of its own that can ask nothing.

@@ -1,6 +1,7 @@
 // Sliders: the weights of a sum, the norm of a residual, a temperature.
 
 import { make } from "./dom.js";
+import { token } from "./parts.js";
 
 const MOST = 3;
 
@@ -33,7 +34,7 @@ export function weights(changed) {
       changed(sumOf(terms));
     });
     input.addEventListener("change", () => { held = null; });
-    return make("label", {}, make("bdi", { class: "token" }, term.text), input, value);
+    return make("label", {}, token(term.text), input, value);
   }
 
   box.show = (found) => {

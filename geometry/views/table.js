@@ -30,7 +30,10 @@ export class Table {
     Object.assign(this, { at: "", choice: null }, given);
     this.state = { words: "", chips: new Set(), choice: "", sort: "", down: false, page: 0, size: this.sizes[0] };
     this.chosen = [];
+    this.shown = null;
     this.haystacks = null;
+    this.counts = new Map(); // of the chips
+    this.choices = new Set();
     this.changed = () => {}; // told after each choice of the reader
     this.build();
   }
@@ -39,12 +42,25 @@ export class Table {
     return byId(this.at + name);
   }
 
+  haystack(one) {
+    return this.words(one).filter(Boolean).join("\n").toLowerCase();
+  }
+
+  // More items, after those that are there. What the reader chose stays as it is.
+  grow(items) {
+    for (const one of items) {
+      this.items.push(one);
+      this.haystacks?.push(this.haystack(one));
+    }
+    this.count(items);
+    this.choose();
+    this.draw();
+  }
+
   choose() {
     const { words, chips, choice, sort, down } = this.state;
     const sought = words.toLowerCase().split(/\s+/).filter(Boolean);
-    if (sought.length && !this.haystacks) {
-      this.haystacks = this.items.map((one) => this.words(one).filter(Boolean).join("\n").toLowerCase());
-    }
+    if (sought.length) this.haystacks ??= this.items.map((one) => this.haystack(one));
     this.chosen = [];
     this.items.forEach((one, i) => {
       if (chips.size && !this.chips.of(one).some((value) => chips.has(value))) return;
@@ -61,7 +77,10 @@ export class Table {
     state.page = Math.min(state.page, pages - 1);
     const from = state.page * state.size;
     const shown = chosen.slice(from, from + state.size);
-    this.part("body").replaceChildren(...shown.flatMap((i) => this.row(this.items[i], i)));
+    if (String(shown) !== this.shown) { // else what is selected and focused there stays
+      this.part("body").replaceChildren(...shown.flatMap((i) => this.row(this.items[i], i)));
+      this.shown = String(shown);
+    }
     this.part("count").textContent = this.counted(from, shown.length);
     this.part("page").textContent = `Page ${many(state.page + 1)} of ${many(pages)}`;
     this.part("before").disabled = state.page === 0;
@@ -139,10 +158,12 @@ export class Table {
 
   build() {
     this.buildHeads();
-    this.buildChips();
+    this.count(this.items);
     this.part("size").append(...this.sizes.map((size) => make("option", {}, String(size))));
     this.part("size").addEventListener("change", (event) => this.update({ size: Number(event.target.value) }));
-    if (this.choice) this.buildChoice();
+    if (this.choice) {
+      this.part(this.choice.name).addEventListener("change", (event) => this.update({ choice: event.target.value }));
+    }
     if (this.items.length < this.total) {
       const [held, all] = [many(this.items.length), many(this.total)];
       this.part("held").textContent = `This file holds the first ${held} of ${all} ${this.noun[1]}; what stands above counts all.`;
@@ -170,29 +191,40 @@ export class Table {
     }
   }
 
-  buildChips() {
-    const counts = new Map();
-    for (const one of this.items) {
-      for (const value of this.chips.of(one)) counts.set(value, (counts.get(value) ?? 0) + 1);
+  // Counts items on the chips, and offers what one is chosen by.
+  count(items) {
+    for (const one of items) {
+      for (const value of this.chips.of(one)) this.counts.set(value, (this.counts.get(value) ?? 0) + 1);
     }
-    for (const value of this.chips.values.filter((one) => counts.has(one))) {
-      const kind = `dot ${this.chips.dot(value)}`;
-      const chip = make("button", { type: "button", class: kind, "data-value": value }, value, make("b", {}, many(counts.get(value))));
-      chip.addEventListener("click", () => {
-        const chips = new Set(this.state.chips);
-        if (!chips.delete(value)) chips.add(value);
-        this.update({ chips });
-      });
-      this.part("chips").append(chip);
+    const chips = this.part("chips");
+    const counted = this.chips.values.filter((one) => this.counts.has(one));
+    for (const [place, value] of counted.entries()) {
+      const next = chips.children[place];
+      if (next?.dataset.value !== value) chips.insertBefore(this.chip(value), next ?? null);
+      chips.children[place].querySelector("b").textContent = many(this.counts.get(value));
     }
+    if (this.choice) this.offer(items);
   }
 
-  buildChoice() {
+  chip(value) {
+    const kind = `dot ${this.chips.dot(value)}`;
+    const chip = make("button", { type: "button", class: kind, "data-value": value }, value, make("b", {}));
+    chip.addEventListener("click", () => {
+      const chips = new Set(this.state.chips);
+      if (!chips.delete(value)) chips.add(value);
+      this.update({ chips });
+    });
+    return chip;
+  }
+
+  offer(items) {
     const { name, of } = this.choice;
-    const values = new Set(this.items.map(of).filter(Boolean));
-    for (const value of values) this.part(name).append(make("option", { value }, value));
-    this.part(`${name}-box`).hidden = values.size < 2;
-    this.part(name).addEventListener("change", (event) => this.update({ choice: event.target.value }));
+    for (const value of items.map(of)) {
+      if (!value || this.choices.has(value)) continue;
+      this.choices.add(value);
+      this.part(name).append(make("option", { value }, value));
+    }
+    this.part(`${name}-box`).hidden = this.choices.size < 2;
   }
 }
 
