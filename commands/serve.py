@@ -41,22 +41,22 @@ def serve(sources: tuple[str, ...], host: str, port: int, no_browser: bool, **wh
         raise click.UsageError("--tensor, --tokenizer and --revision are of one source; name one")
     if len(set(sources)) < len(sources):
         raise click.UsageError("a source is named twice; each is opened once")
-    from ..explorer.served import warm
+    from ..explorer.maps import warm
     from ..explorer.serving import listen, server_of
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.shown import counted
 
-    listening = listen(host, port)
-    heads = {}
-    with Bars() as bars:
-        for source in sources:
-            heads[source] = open_head(source, **where, progress=bars)
-            warm(heads[source], progress=bars)
-    server = server_of(heads, listening)
-    for source, head in heads.items():
-        click.echo(f"{source}: {counted(head.rows.count, 'token')}, {head.rows.width} wide")
-    click.echo(f"serving {server.address}\nCtrl-C stops it")
-    if not no_browser:
-        webbrowser.open(server.address)
-    server.run()
+    with listen(host, port) as listening:
+        heads = {}
+        with Bars() as bars:
+            for source in sources:
+                heads[source] = open_head(source, **where, progress=bars)
+                warm(heads[source], progress=bars)
+        server = server_of(heads, listening)
+        for source, head in heads.items():
+            click.echo(f"{source}: {counted(head.rows.count, 'token')}, {head.rows.width} wide")
+        click.echo(f"serving {server.address}\nCtrl-C stops it")
+        if not no_browser:
+            webbrowser.open(server.address)
+        server.run()

@@ -1,7 +1,7 @@
 """The server's paths: the page and its parts, the API, pages that were made."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
@@ -25,6 +25,7 @@ from ..geometry.tokens.scripts import SCRIPTS
 from ..geometry.views.html import part
 from .api import MOST_FILE, MOST_JSON, WAYS, Way
 from .guard import MADE_POLICY
+from .maps import first_view
 from .openapi import document
 from .pictures import artists, picture
 from .served import Served, can_run_models
@@ -35,7 +36,12 @@ _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 _SHARED = ("dom.js", "table.js", "page.css", "report.css")  # of the pages that are saved
 
 
-def app(heads: Mapping[str, Unembedding], *, version: str) -> Starlette:
+def app(
+    heads: Mapping[str, Unembedding],
+    *,
+    version: str,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Starlette:
     """Make the server's application; `Guard` stands before it.
 
     Parameters
@@ -44,6 +50,8 @@ def app(heads: Mapping[str, Unembedding], *, version: str) -> Starlette:
         What is served, by the names of the sources.
     version : str
         Of the library.
+    stopping : callable
+        As of `Work`.
 
     Examples
     --------
@@ -52,7 +60,7 @@ def app(heads: Mapping[str, Unembedding], *, version: str) -> Starlette:
     >>> [route.path for route in made.routes][:2]
     ['/', '/openapi.json']
     """
-    served, work = Served(heads), Work()
+    served, work = Served(heads), Work(stopping)
     about = _about(served, version)
 
     @asynccontextmanager
@@ -208,8 +216,15 @@ def _about(served: Served, version: str) -> dict[str, Any]:
     scripts = [name.lower() for name in SCRIPTS[:-3]]
     return {
         "sources": [
-            {"source": name, "tokens": head.rows.count, "width": head.rows.width}
+            {
+                "source": name,
+                "tokens": head.rows.count,
+                "width": head.rows.width,
+                "expression": expression,
+                "map": region,
+            }
             for name, head in served.heads.items()
+            for expression, region in [first_view(head)]
         ],
         "spaces": list(SPACES),
         "regions": ["emoji", "words", "bytes", *scripts],

@@ -97,8 +97,8 @@ def _python(asked: Audit, given: object, options: dict[str, Any]) -> str:
     if asked.concepts:
         return recipes.python(asked.source, "audit", asked.concepts, **options)
     read = "from unembed.geometry.records.reading import read_records\n\n"
-    call = recipes.python(asked.source, "audit", "LIST", **options)
-    return read + call.replace("'LIST'", f"read_records({given!r})")
+    records = recipes.Code(f"read_records({given!r})")
+    return read + recipes.python(asked.source, "audit", records, **options)
 
 
 def _told(finding: Finding, vocabulary: Vocabulary) -> dict[str, Any]:

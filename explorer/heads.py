@@ -74,7 +74,7 @@ def comparison(served: Served, asked: Compare, telling: Telling) -> dict[str, An
         progress=telling.progress,
     )
     options = asked.options("source", "other")
-    call = recipes.python(asked.source, "compare", "OTHER", **options)
+    held = recipes.Code(f"unembed.open_head({asked.other!r})")
     return {
         "answer": found.to_dict(),
         "moved": [
@@ -86,7 +86,7 @@ def comparison(served: Served, asked: Compare, telling: Telling) -> dict[str, An
             for one in found.moved
         ],
         "command": recipes.command("compare", [asked.source, asked.other], options),
-        "python": call.replace("'OTHER'", f"unembed.open_head({asked.other!r})"),
+        "python": recipes.python(asked.source, "compare", held, **options),
     }
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 from ..errors import UnembedError, UsageError
 from ..geometry.heads.unembedding import Unembedding
-from .served import warm
+from .maps import warm
 from .serving import Server, listen, server_of
 
 _PATIENCE = 30.0  # seconds that a server has to start, and to stop

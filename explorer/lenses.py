@@ -72,6 +72,5 @@ def _python(asked: LensOf, options: dict[str, Any], flags: dict[str, str]) -> st
     if not flags:
         return recipes.python(asked.source, "lens", asked.prompt, **options)
     read = "from unembed.geometry.model.residuals import read_residuals\n"
-    call = recipes.python(asked.source, "lens", "RESIDUALS", **options)
     held = f"read_residuals({flags['residuals']!r}, width=head.rows.width, tokens=head.rows.count)"
-    return read + call.replace("'RESIDUALS'", held)
+    return read + recipes.python(asked.source, "lens", recipes.Code(held), **options)

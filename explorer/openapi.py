@@ -39,6 +39,7 @@ _PROGRESS = {
 _FAILURES = {
     "400": "The body is no JSON, or broke off.",
     "403": "Another page asks, or the token is missing.",
+    "409": "The map is held no more; ask for it again.",
     "413": "The body is too long.",
     "415": "The body is not said to be JSON.",
     "422": "A word of the question is wrong, or what is asked cannot be.",
@@ -160,7 +161,11 @@ def _sources() -> dict[str, Any]:
     named = {"type": "array", "items": {"type": "string"}}
     found = {
         "sources": _objects(
-            source={"type": "string"}, tokens={"type": "integer"}, width={"type": "integer"}
+            source={"type": "string"},
+            tokens={"type": "integer"},
+            width={"type": "integer"},
+            expression={"type": "string", "description": "Which one a page begins with."},
+            map={"type": "string", "description": "Likewise."},
         ),
         "spaces": named,
         "regions": named,

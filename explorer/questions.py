@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..geometry.concepts.compose import Composition
 from ..geometry.space import DEFAULT_SPACE
@@ -14,6 +14,13 @@ LONGEST_PROMPT = 20_000
 MOST_CONCEPTS = 50_000  # of one audit
 MOST_NEIGHBOURS = 1_000
 
+
+def _whole(value: Any) -> Any:
+    """Read 3.0 as 3: in JSON both are the same number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_WHOLE = BeforeValidator(_whole)  # after a field's bounds, which its description has then
 Source = Annotated[str, Field(max_length=4_096, description="The name of a source, as served.")]
 Expression = Annotated[
     str, Field(max_length=LONGEST_EXPRESSION, description="What is composed: `king - man + woman`.")
@@ -120,7 +127,9 @@ class Near(Composed):
     ] = None
     region: Region = None
     exclude_region: Region = None
-    top: Annotated[int, Field(ge=1, le=MOST_NEIGHBOURS, description="How many tokens.")] = 10
+    top: Annotated[int, Field(ge=1, le=MOST_NEIGHBOURS, description="How many tokens."), _WHOLE] = (
+        10
+    )
     keep_inputs: Annotated[
         bool, Field(description="Let the expression's own tokens into the answer.")
     ] = False
@@ -146,7 +155,7 @@ class Complete(Question):
 
     source: Source
     expression: Expression
-    place: Annotated[int, Field(ge=0, le=LONGEST_EXPRESSION, description="Of the cursor.")]
+    place: Annotated[int, Field(ge=0, le=LONGEST_EXPRESSION, description="Of the cursor."), _WHOLE]
 
 
 class MapOf(Composed):
@@ -163,7 +172,7 @@ class MapOf(Composed):
     around: Annotated[Expression | None, Field(description="Only the tokens nearest to this.")] = (
         None
     )
-    top: Annotated[int, Field(ge=4, le=20_000, description="How many those are.")] = 500
+    top: Annotated[int, Field(ge=4, le=20_000, description="How many those are."), _WHOLE] = 500
     color_by: Annotated[
         Literal["cluster", "kind", "script", "norm", "group"],
         Field(description="What colours tell."),
@@ -209,7 +218,7 @@ class Audit(Composed):
     direction: Annotated[
         str | None, Field(max_length=200, description="What takes a concept into the region.")
     ] = None
-    top: Annotated[int, Field(ge=1, le=100, description="How many nearest tokens.")] = 5
+    top: Annotated[int, Field(ge=1, le=100, description="How many nearest tokens."), _WHOLE] = 5
     residual_norm: Annotated[float | None, Field(ge=1e-3, le=1e6)] = None
     min_membership: Annotated[float, Field(ge=0, le=1)] = 0.05
     min_p_token: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -231,13 +240,15 @@ class LensOf(Question):
     residuals: Annotated[
         File | None, Field(description="A file of residuals, in a prompt's place.")
     ] = None
-    generate: Annotated[int, Field(ge=0, le=64, description="Tokens that the model writes.")] = 0
+    generate: Annotated[
+        int, Field(ge=0, le=64, description="Tokens that the model writes."), _WHOLE
+    ] = 0
     chat: Annotated[bool, Field(description="Put the prompt into the chat template.")] = False
     start: Annotated[str, Field(max_length=LONGEST_PROMPT)] = ""
-    top: Annotated[int, Field(ge=1, le=50)] = 5
+    top: Annotated[int, Field(ge=1, le=50), _WHOLE] = 5
     track: Annotated[tuple[Name, ...] | None, Field(max_length=50)] = None
     concepts: Annotated[tuple[Expression, ...], Field(max_length=20)] = ()
-    decompose: Annotated[int, Field(ge=0, le=16)] = 0
+    decompose: Annotated[int, Field(ge=0, le=16), _WHOLE] = 0
     over: Region = None
     space: Space = DEFAULT_SPACE
 
@@ -252,11 +263,11 @@ class Explain(Composed):
     """
 
     expression: Expression
-    parts: Annotated[int, Field(ge=1, le=16, description="How many terms a sum has.")] = 6
+    parts: Annotated[int, Field(ge=1, le=16, description="How many terms a sum has."), _WHOLE] = 6
     among: Region = "words"
     method: Literal["omp", "lasso"] = "omp"
     signed: Annotated[bool, Field(description="Whether weights may be below 0.")] = False
-    top: Annotated[int, Field(ge=1, le=100, description="How many neighbours.")] = 5
+    top: Annotated[int, Field(ge=1, le=100, description="How many neighbours."), _WHOLE] = 5
 
 
 class Compare(Question):
@@ -271,7 +282,9 @@ class Compare(Question):
     source: Source
     other: Source
     region: Region = None
-    top: Annotated[int, Field(ge=1, le=1_000, description="How many tokens that moved.")] = 10
+    top: Annotated[
+        int, Field(ge=1, le=1_000, description="How many tokens that moved."), _WHOLE
+    ] = 10
     space: Space = DEFAULT_SPACE
 
 

@@ -5,6 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+class Code(str):
+    """What stands in a call as it is written.
+
+    Examples
+    --------
+    >>> python("demo", "compare", Code("other"))[-19:]
+    'head.compare(other)'
+    """
+
+    __slots__ = ()
+
+
 def command(name: str, words: Sequence[str], options: Mapping[str, Any]) -> str:
     """Write a command for a shell.
 
@@ -76,4 +88,6 @@ def python(source: str, call: str, *given: object, **options: Any) -> str:
 
 def _written(value: object) -> str:
     """Write a value, several as a list."""
+    if isinstance(value, Code):
+        return str(value)
     return repr(list(value) if isinstance(value, tuple) else value)

@@ -8,12 +8,10 @@ from ..errors import UsageError
 from ..geometry.concepts.grammar import spelled
 from ..geometry.concepts.phrase import one_token
 from ..geometry.heads.unembedding import Unembedding
-from ..geometry.neighbours import nearest
 from ..geometry.projection.map import Map
 from ..geometry.region import Region, find_region
 from ..geometry.tokens.vocabulary import Vocabulary
 from ..geometry.views.shown import shown
-from ..indexes.progress import Progress
 from .kept import MOST_BYTES, Files, Recent
 
 _MAPS = 16
@@ -64,18 +62,6 @@ class Served:
     def page(self, name: str) -> bytes | None:
         """Give a page, or None where it is held no more."""
         return self._pages.get(name)
-
-
-def warm(head: Unembedding, *, progress: Progress | None = None) -> None:
-    """Derive of a head what nearly every question needs, so that none has to wait for it.
-
-    Examples
-    --------
-    >>> import unembed
-    >>> warm(unembed.open_head("demo-bytes"))
-    """
-    first = int(head.vocabulary.known_V.argmax())
-    nearest(head, [f"#{first}"], top=1, progress=progress)
 
 
 def region_of(head: Unembedding, region: str | None) -> Region | None:

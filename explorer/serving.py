@@ -131,7 +131,8 @@ def server_of(
     names = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]", host)]
     if port == _HTTP:  # a browser leaves it out
         names += [name.rpartition(":")[0] for name in names]
-    guard = Guard(app(heads, version=__version__), hosts=names, token=token, framed=framed)
+    served = app(heads, version=__version__, stopping=lambda: server.should_exit)
+    guard = Guard(served, hosts=names, token=token, framed=framed)
     config = uvicorn.Config(
         guard,
         log_level="warning",
@@ -142,5 +143,6 @@ def server_of(
         timeout_graceful_shutdown=_GRACE,
         ws="none",
     )
+    server = uvicorn.Server(config)
     shown = f"[{host}]" if ":" in host else host
-    return Server(f"http://{shown}:{port}{guard.base}", uvicorn.Server(config), listening)
+    return Server(f"http://{shown}:{port}{guard.base}", server, listening)

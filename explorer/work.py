@@ -36,6 +36,16 @@ class Busy(UnembedError):
     """
 
 
+class NotHeld(UnembedError):
+    """What a question is about is held no more: ask for it again.
+
+    Examples
+    --------
+    >>> issubclass(NotHeld, UnembedError)
+    True
+    """
+
+
 class TakesTooLong(UnembedError):
     """An answer was not found in its time.
 
@@ -62,6 +72,8 @@ class Telling:
         When it has taken too long, on the monotonic clock.
     left : Event
         Set once nobody waits.
+    stopping : callable
+        Tells whether the server stops.
 
     Examples
     --------
@@ -74,6 +86,7 @@ class Telling:
     send: Callable[[Line], None] | None = None
     until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
     left: threading.Event = field(default_factory=threading.Event)
+    stopping: Callable[[], bool] = lambda: False
     _told: float = 0.0
 
     def progress(self, step: str, done: int, total: int) -> None:
@@ -95,6 +108,8 @@ class Telling:
         """Stop where nobody waits, or the time is over."""
         if self.left.is_set():
             raise _Left
+        if self.stopping():
+            raise Busy("the explorer is being stopped; start it again")
         if time.monotonic() > self.until:
             raise TakesTooLong(
                 f"this took more than {SECONDS:,.0f} s and was stopped; ask for less, or on the "
@@ -107,6 +122,11 @@ class Work:
 
     Long work uses all cores by itself.
 
+    Parameters
+    ----------
+    stopping : callable
+        Tells whether the server stops: then so does work, where it next tells something.
+
     Examples
     --------
     >>> async def asked():
@@ -115,14 +135,15 @@ class Work:
     0
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._stopping = stopping
         self._quick = anyio.CapacityLimiter(max(2, os.cpu_count() or 2))
         self._long = anyio.CapacityLimiter(1)
         self.waiting = 0
 
     async def quick(self, receive: Receive, call: Call) -> tuple[int, Line] | None:
         """Give the status and the answer; None where who asked has left."""
-        telling, found = Telling(), None
+        telling, found = Telling(stopping=self._stopping), None
         async with anyio.create_task_group() as group:
             group.start_soon(_watch, receive, telling, group.cancel_scope)
             found = await self._run(self._quick, call, telling)
@@ -146,10 +167,12 @@ class Work:
             except anyio.BrokenResourceError as error:
                 raise _Left from error
 
-        telling = Telling(send)
+        telling = Telling(send, stopping=self._stopping)
 
         async def working() -> None:
             async with sent:
+                if not self._long.available_tokens:
+                    await sent.send({"step": "waiting for other work", "done": 0, "total": 0})
                 _, line = await self._run(self._long, call, telling)
                 await sent.send(line)
 
@@ -157,8 +180,6 @@ class Work:
             group.start_soon(_watch, receive, telling, group.cancel_scope)
             group.start_soon(working)
             async with received:
-                if not self._long.available_tokens:
-                    await write({"step": "waiting for other work", "done": 0, "total": 0})
                 async for line in received:
                     await write(line)
             group.cancel_scope.cancel()
@@ -212,7 +233,7 @@ def failed(error: UnembedError) -> tuple[int, Line]:
     >>> failed(ExpressionError("no such word", expression="sea + zzz", column=7))
     (422, {'error': {'message': 'no such word', 'column': 7}})
     """
-    status = {Busy: 503, TakesTooLong: 504}.get(type(error), 422)
+    status = {NotHeld: 409, Busy: 503, TakesTooLong: 504}.get(type(error), 422)
     if isinstance(error, ExpressionError):
         return status, {"error": {"message": error.message, "column": error.column}}
     return status, {"error": {"message": str(error), "column": None}}

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -322,3 +323,14 @@ def test_marks_are_placed_on_a_map_as_when_it_was_made(head: Head) -> None:
     made = head.map(space="cosine", marks=["king + sea", "fish - dog"])
     concepts = [head.concept(one, space="cosine") for one in ("king + sea", "fish - dog")]
     assert marked(head, head.map(space="cosine"), concepts) == made.marks
+
+
+def test_work_that_is_stopped_keeps_no_other_from_being_done(head: Head) -> None:
+    def stopping(step: str, done: int, total: int) -> None:
+        if step == "laying out":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        head.map(space="cosine", progress=stopping)
+    with ThreadPoolExecutor(1) as other:  # it would wait for a lock of tqdm's
+        assert other.submit(head.map, space="cosine").result(60).points.ids_N.size > 20

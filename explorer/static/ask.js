@@ -1,9 +1,10 @@
 // Asking the API. An error of the API is a Refused, with the column where it is known.
 
 export class Refused extends Error {
-  constructor({ message, column }) {
+  constructor({ message, column }, status = 0) {
     super(message);
     this.column = column;
+    this.status = status;
   }
 }
 
@@ -21,7 +22,7 @@ async function post(name, question, signal) {
 
 async function refusal(response) {
   const said = await response.json().catch(() => null);
-  return new Refused(said?.error ?? { message: `the server said ${response.status}`, column: null });
+  return new Refused(said?.error ?? { message: `the server said ${response.status}`, column: null }, response.status);
 }
 
 // A question that is answered at once.

@@ -3,7 +3,7 @@
 import { give } from "./ask.js";
 import { control } from "./forms.js";
 import { longPanel } from "./long.js";
-import { dots, errorBox, say } from "./parts.js";
+import { dots, errorBox, harmless, say, token } from "./parts.js";
 import { Table, text } from "./table.js";
 import { csvOf, make, many, save } from "./dom.js";
 
@@ -23,15 +23,7 @@ const COLUMNS = [
   { key: "p", head: "p", of: (f) => f.p_token, number: true, title: "the calibrated probability that the region has a token for it" },
 ];
 
-// A text with its controls and marks of direction written out, as tokens have theirs.
-function harmless(said) {
-  return said.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, (char) => {
-    const hex = char.codePointAt(0).toString(16);
-    if (char === "\u200d") return char; // what holds a family emoji together
-    return hex.length > 4 ? `\\U${hex.padStart(8, "0")}` : `\\u${hex.padStart(4, "0")}`;
-  });
-}
-
+const spaced = (forms) => forms.flatMap((form) => [token(form), " "]);
 const linesOf = (list) => list.split("\n").filter((line) => line.trim()).length;
 
 function row(f) {
@@ -43,9 +35,9 @@ function row(f) {
   if (f.verdict === "error") cells.push(make("td", { colspan: 5, class: "small" }, text(harmless(f.message ?? ""))));
   else {
     cells.push(
-      make("td", { class: "c-tokens token" }, make("bdi", { class: "line" }, f.pieces.join(" "))),
-      make("td", { class: "c-nearest" }, make("div", { class: "line" }, ...f.nearest_forms.slice(0, 3).map((form) => text(form, "near")))),
-      make("td", { class: "c-snap token" }, f.snap_form && make("bdi", { class: "line" }, f.snap_form)),
+      make("td", { class: "c-tokens token" }, make("bdi", { class: "line" }, ...spaced(f.pieces))),
+      make("td", { class: "c-nearest" }, make("div", { class: "line" }, ...f.nearest_forms.slice(0, 3).map(token))),
+      make("td", { class: "c-snap token" }, f.snap_form && token(f.snap_form)),
       make("td", { class: "c-gap number" }, dots(f.gap_degrees, 1)),
       make("td", { class: "c-p number" }, dots(f.p_token)),
     );
@@ -86,10 +78,9 @@ function growing(box) {
   };
   const bar = make("div", { class: "bar", "aria-hidden": "true", hidden: "" });
   const said = make("p", {});
-  const sum = make("div", { class: "sum" }, said, ...[
+  const sum = make("div", { class: "sum" }, said, make("div", { class: "saves" },
     button("Save CSV", "audit.csv", "text/csv", () => csvOf([...came, ...waiting].map(flat))),
-    button("Save JSONL", "audit.jsonl", "application/jsonl", () => [...came, ...waiting].map(lineOf).join("")),
-  ]);
+    button("Save JSONL", "audit.jsonl", "application/jsonl", () => [...came, ...waiting].map(lineOf).join(""))));
   box.append(bar, sum, place(at));
   const table = new Table({
     at,
@@ -178,8 +169,8 @@ export function auditPanel() {
     else if (list) said = `The list ${list}.${waits}`;
     else if (concepts) {
       said = `${many(count)} ${count === 1 ? "concept" : "concepts"}.`;
-      if (concepts.length > LONGEST) said += " A link does not hold the list, which is too long for it, but all options.";
-    } else if (lost) said = "This link does not hold its list, which was too long for it: paste it again.";
+      if (concepts.length > LONGEST) said += " A link holds the options, but not this list: it is too long.";
+    } else if (lost) said = "This link holds no list, which was too long for it: paste it again.";
     audits.textContent = said;
   }
 

@@ -5,10 +5,11 @@ import { control, questionOf } from "./forms.js";
 import { errorBox, frame, pageLinks, progressBox } from "./parts.js";
 import { make, many } from "./dom.js";
 
+const GONE = 409; // the server has been started again, or holds other maps
 const COMPOSED = ["space", "pieces", "estimator", "fold_norm"];
 
-// told: what the map says: focus, pair; region: the control that says which is shown
-export function mapBox({ source, told }) {
+// about: what the API says of its sources; told: what the map says: focus, pair
+export function mapBox({ about, source, told }) {
   const error = errorBox();
   const progress = progressBox();
   const title = make("p", { class: "note" });
@@ -16,6 +17,9 @@ export function mapBox({ source, told }) {
   const box = make("section", { class: "map", "aria-label": "Map" }, title, error, progress, place);
   let framed = null;
   let shown = null; // the question whose map is there, or is being made
+  let there = false;
+  let askedLast = null;
+  let making = null;
   let running = null;
   let placing = null;
   let marks = [];
@@ -24,22 +28,36 @@ export function mapBox({ source, told }) {
 
   const post = (message) => { if (ready) framed.contentWindow.postMessage(message, "*"); };
 
+  const region = make("input", { name: "map", type: "text", list: "regions", autocomplete: "off", spellcheck: "false",
+    title: "Regions with commas between them, all, or around and an expression" });
+  const first = () => about.sources.find((one) => one.source === source()).map;
+
   function questionFrom(asked) {
     const composed = new URLSearchParams();
     for (const name of COMPOSED) if (asked.has(name)) composed.set(name, asked.get(name));
     if (asked.has("color_by")) composed.set("color_by", asked.get("color_by"));
-    const region = asked.get("map") || "emoji";
+    const wanted = asked.get("map") || first();
     const more = { source: source() };
-    if (region.startsWith("around ")) Object.assign(more, { regions: [null], around: region.slice(7), top: 500 });
-    else more.regions = region === "all" ? [null] : region.split(",").map((one) => one.trim()).filter(Boolean).slice(0, 8);
+    if (wanted.startsWith("around ")) Object.assign(more, { regions: [null], around: wanted.slice(7), top: 500 });
+    else more.regions = wanted === "all" ? [null] : wanted.split(",").map((one) => one.trim()).filter(Boolean).slice(0, 8);
     return questionOf("MapOf", composed, more);
   }
 
-  async function show(asked) {
+  // Shows the map of what is asked; settles when it is there, or cannot be.
+  function show(asked) {
+    askedLast = asked;
+    region.placeholder = first();
     const question = questionFrom(asked);
     const key = JSON.stringify(question);
-    if (key === shown) return;
-    shown = key;
+    if (key !== shown) {
+      shown = key;
+      making = draw(question);
+    }
+    return making;
+  }
+
+  async function draw(question) {
+    there = false;
     running?.abort();
     running = new AbortController();
     const mine = running;
@@ -53,6 +71,7 @@ export function mapBox({ source, told }) {
       ready = false;
       framed = frame(`Map of ${found.title}`, found.page, "?embedded");
       place.replaceChildren(framed);
+      there = true;
     } catch (fault) {
       if (mine !== running) return;
       shown = null;
@@ -68,14 +87,22 @@ export function mapBox({ source, told }) {
   async function mark(expressions, ids) {
     lit = ids;
     post({ lit });
-    if (!shown || !expressions.length) return;
+    if (!there) return;
     placing?.abort();
     placing = new AbortController();
     const mine = placing;
     const question = { map: JSON.parse(shown), expressions };
-    const found = await ask("place", question, mine.signal).catch(() => null);
+    const fault = { marks: [] };
+    const found = expressions.length ? await ask("place", question, mine.signal).catch(({ status }) => ({ ...fault, status })) : fault;
     if (mine !== placing) return;
-    marks = found?.marks ?? [];
+    if (found.status === GONE) {
+      const again = askedLast;
+      shown = null;
+      await show(again);
+      if (there && mine === placing) await mark(expressions, ids);
+      return;
+    }
+    marks = found.marks;
     post({ marks });
     box.dataset.marked = marks.map((one) => one.name).join("\n");
   }
@@ -95,9 +122,7 @@ export function mapBox({ source, told }) {
     look: (id) => post({ look: id }),
     theme: (theme) => post({ theme }),
     fields: () => [
-      make("label", {}, make("span", {}, "map of"),
-        make("input", { name: "map", type: "text", list: "regions", placeholder: "emoji", autocomplete: "off", spellcheck: "false",
-          title: "Regions with commas between them, all, or around and an expression" })),
+      make("label", {}, make("span", {}, "map of"), region),
       control("MapOf", "color_by", { label: "map colours" }),
     ],
   };

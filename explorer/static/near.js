@@ -95,7 +95,7 @@ export function nearPanel() {
     if (second) {
       const use = make("button", { type: "button" }, make("bdi", {}, second.answer.expression));
       use.addEventListener("click", () => write(second.answer.expression));
-      parts.push(make("h3", {}, "Beside it: ", use), snap(second), table(`Nearest to ${second.answer.expression}`, second.answer.neighbours.slice(0, 5), second));
+      parts.push(make("h2", {}, "Beside it: ", use), snap(second), table(`Nearest to ${second.answer.expression}`, second.answer.neighbours.slice(0, 5), second));
     }
     answer.replaceChildren(...parts);
     answer.removeAttribute("aria-busy");
@@ -131,7 +131,6 @@ export function nearPanel() {
       draw(whole, second);
       const ids = whole.answer.neighbours.map((one) => one.id);
       const expressions = beside ? [expression, beside] : [expression];
-      map.mark(expressions, ids);
       mapped.then(() => { if (mine === running) map.mark(expressions, ids); });
     } catch (fault) {
       if (fault.name === "AbortError" || mine !== running) return;
@@ -166,7 +165,7 @@ export function nearPanel() {
       context = given;
       error = errorBox();
       box = expressionBox({ source: context.source, changed: () => { beside = ""; asked(); } });
-      map = mapBox({ source: context.source, told });
+      map = mapBox({ about: context.about, source: context.source, told });
       sliders = weights((expression) => write(expression));
       norm = logarithmic(control("Near", "residual_norm", { label: "residual norm", placeholder: "none" }), { least: 0.1, most: 1000, start: 1 });
       heat = logarithmic(control("Near", "temperature"), { least: 0.1, most: 10, start: 1 });
@@ -185,7 +184,8 @@ export function nearPanel() {
       return make("section", { class: "panel near-panel", "aria-label": "Near" }, form, make("div", { class: "two" }, left, map.box));
     },
     show(params) {
-      if (!params.has("expression") && !found) params.set("expression", "emoji(seahorse)");
+      const first = context.about.sources.find((one) => one.source === context.source());
+      if (!params.has("expression") && !found) params.set("expression", first.expression);
       fill(form, params);
       beside = params.get("beside") ?? "";
       for (const one of [norm, heat]) one.follow();

@@ -13,15 +13,25 @@ export function errorBox() {
     box.hidden = !error;
     box.replaceChildren();
     if (!error) return;
-    box.append(make("p", {}, error.message));
+    box.append(make("p", {}, harmless(error.message, "\n")));
     if (expression !== null && error.column) {
       const chars = Array.from(expression);
       const at = error.column - 1;
-      const here = make("mark", {}, chars[at] ?? "\u00a0");
-      box.append(make("p", { class: "token" }, make("bdi", {}, chars.slice(0, at).join(""), here, chars.slice(at + 1).join(""))));
+      const here = make("mark", {}, harmless(chars[at] ?? "\u00a0"));
+      const beside = (some) => harmless(some.join(""));
+      box.append(make("p", { class: "token" }, make("bdi", {}, beside(chars.slice(0, at)), here, beside(chars.slice(at + 1)))));
     }
   };
   return box;
+}
+
+// A text with its controls and marks of direction written out, as tokens have theirs.
+export function harmless(said, kept = "") {
+  return said.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, (char) => {
+    const hex = char.codePointAt(0).toString(16);
+    if (char === "\u200d" || kept.includes(char)) return char; // a joiner holds a family emoji together
+    return hex.length > 4 ? `\\U${hex.padStart(8, "0")}` : `\\u${hex.padStart(4, "0")}`;
+  });
 }
 
 // How far work is, with a button that stops it.
@@ -73,7 +83,7 @@ export function actions(files = () => []) {
     shown.hidden = true;
     if (!found) return;
     const copy = (what, text) => button(`Copy ${what}`, () => {
-      shown.textContent = text;
+      shown.textContent = harmless(text, "\n");
       shown.hidden = false;
       copied(what, text);
     });
@@ -96,7 +106,7 @@ export function drawEmoji(drawn) {
 
 // A token as people read it: its picture where it has one, else its form.
 export function token(form) {
-  if (!pictured || !/^\p{RGI_Emoji}$/v.test(form)) return make("bdi", { class: "token" }, form);
+  if (!pictured || !/^\p{RGI_Emoji}$/v.test(form)) return make("bdi", { class: "token" }, harmless(form));
   const name = Array.from(form, (char) => char.codePointAt(0).toString(16)).join("-");
   const picture = make("img", { src: `glyph/${name}.webp`, alt: form, title: form, class: "emoji", width: 22, height: 22 });
   picture.addEventListener("error", () => picture.replaceWith(make("bdi", { class: "token" }, form)));
@@ -110,10 +120,12 @@ export function dots(value, digits = 3) {
 // A table under its name; heads are [text, whether its cells are numbers].
 export function tableOf(caption, heads, rows) {
   const kind = (at) => (heads[at][1] ? "number" : null);
-  const head = make("tr", {}, ...heads.map(([text], at) => make("th", { scope: "col", class: kind(at) }, text)));
+  const head = make("tr", {}, ...heads.map(([text], at) => (
+    text ? make("th", { scope: "col", class: kind(at) }, text) : make("td", {}))));
   const body = rows.map((row) => make("tr", {}, ...row.map((value, at) => make("td", { class: kind(at) }, value))));
   const table = make("table", {}, make("caption", { class: "unseen" }, caption), make("thead", {}, head), make("tbody", {}, ...body));
-  return make("section", {}, make("h2", {}, caption), make("div", { class: "wide-table" }, table));
+  return make("section", {}, make("h2", {}, caption), 
+    make("div", { class: "wide-table", role: "region", "aria-label": caption, tabindex: "0" }, table));
 }
 
 // A share of one as a bar.

@@ -1,7 +1,8 @@
 """UMAP of neighbours that are known: where each row is drawn, and where a vector would be."""
 
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
@@ -133,24 +134,25 @@ def laid_out(
     graph: Any = fuzzy_graph(places_NK, distances_NK)
     if layout.supervised:
         graph = _supervised(graph, groups_N)
-    mapped_NC, _ = umap_.simplicial_set_embedding(
-        units_ND,
-        graph,
-        layout.dimensions,
-        1.0,
-        *_curve(layout.min_dist),
-        1.0,
-        _pushes(len(units_ND)),
-        None,
-        _first_places(units_ND, graph, layout.dimensions, random_state),
-        random_state,
-        "cosine",
-        {},
-        layout.densmap,
-        _densities(places_NK, distances_NK) if layout.densmap else {},
-        False,
-        tqdm_kwds=_told(done),
-    )
+    with _let_go():
+        mapped_NC, _ = umap_.simplicial_set_embedding(
+            units_ND,
+            graph,
+            layout.dimensions,
+            1.0,
+            *_curve(layout.min_dist),
+            1.0,
+            _pushes(len(units_ND)),
+            None,
+            _first_places(units_ND, graph, layout.dimensions, random_state),
+            random_state,
+            "cosine",
+            {},
+            layout.densmap,
+            _densities(places_NK, distances_NK) if layout.densmap else {},
+            False,
+            tqdm_kwds=_told(done),
+        )
     return _turned(mapped_NC)
 
 
@@ -306,6 +308,21 @@ def _densities(places_NK: NDArray[np.int64], distances_NK: NDArray[np.float64]) 
 def _told(done: Done) -> dict[str, Any]:
     """Make umap-learn's own progress tell ours."""
     return {"disable": False, "file": _Told(done), "bar_format": "{n_fmt}/{total_fmt}", "ncols": 30}
+
+
+@contextmanager
+def _let_go() -> Iterator[None]:
+    """Release tqdm's lock, which it keeps where an interrupt comes, or who is told stops the work.
+
+    Another thread would wait for it for ever.
+    """
+    from tqdm import tqdm
+
+    try:
+        yield
+    finally:
+        with suppress(AssertionError, RuntimeError):  # as a rule, it is not held any more
+            tqdm.get_lock().release()
 
 
 class _Told:
