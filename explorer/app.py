@@ -108,7 +108,7 @@ def app(
         except UsageError as error:
             return _error(422, str(error))
 
-    return Starlette(
+    found = Starlette(
         routes=[
             Route("/", page),
             Route("/openapi.json", openapi),
@@ -124,6 +124,8 @@ def app(
         ],
         lifespan=living,
     )
+    found.router.redirect_slashes = False  # a token would be lost on the way
+    return found
 
 
 class _Asked:
@@ -183,13 +185,16 @@ class _Unread(Exception):
 async def _body(request: Request, most: int) -> bytes:
     """Read a body that has a bound, in bounded time."""
     said = request.headers.get("content-length", "0")
+    too_long = _Unread(413, f"more than {most:,} bytes; give less")
+    if said.isdigit() and int(said) > most:
+        raise too_long
     content = bytearray()
     try:
         with anyio.fail_after(_BODY_SECONDS):
             async for piece in request.stream():
                 content += piece
-                if len(content) > most or int(said if said.isdigit() else 0) > most:
-                    raise _Unread(413, f"more than {most:,} bytes; give less")
+                if len(content) > most:
+                    raise too_long
     except ClientDisconnect as error:
         raise _Unread(400, "the body broke off") from error
     except TimeoutError as error:

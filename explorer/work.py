@@ -1,5 +1,6 @@
 """Work in threads: so much at once, for so long, and no longer than someone waits for it."""
 
+import math
 import os
 import threading
 import time
@@ -69,7 +70,7 @@ class Telling:
     send : callable or None
         Takes a line that who waits is to read.
     until : float
-        When it has taken too long, on the monotonic clock.
+        When it has taken too long, on the monotonic clock; set when it begins.
     left : Event
         Set once nobody waits.
     stopping : callable
@@ -84,7 +85,7 @@ class Telling:
     """
 
     send: Callable[[Line], None] | None = None
-    until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
+    until: float = math.inf
     left: threading.Event = field(default_factory=threading.Event)
     stopping: Callable[[], bool] = lambda: False
     _told: float = 0.0
@@ -196,6 +197,7 @@ class Work:
             await lane.acquire()
         finally:
             self.waiting -= 1
+        telling.until = time.monotonic() + SECONDS
         try:
             with anyio.CancelScope(shield=True):
                 found = await anyio.to_thread.run_sync(_outcome, call, telling)

@@ -168,7 +168,7 @@ def _named(head: Unembedding, region: str, *, files: bool) -> NDArray[np.int64]:
         return _kept(head, name, version, lambda: _matching(vocabulary, script, region))
     if _is_file(region, files):
         return _listed(Path(region), vocabulary)
-    return _matching(vocabulary, _pattern(region), region)
+    return _matching(vocabulary, _pattern(region, files=files), region)
 
 
 def _is_file(region: str, files: bool) -> bool:
@@ -251,7 +251,7 @@ def _script(name: str) -> "regex.Pattern[str] | None":
         return None
 
 
-def _pattern(text: str) -> "regex.Pattern[str]":
+def _pattern(text: str, *, files: bool) -> "regex.Pattern[str]":
     """Compile a regular expression; refuse a name that is none of ours."""
     import regex
 
@@ -260,7 +260,7 @@ def _pattern(text: str) -> "regex.Pattern[str]":
     elif not _META & set(text):
         raise UsageError(
             f"unknown region {text!r}; the regions are emoji, {', '.join(_OF_KINDS)}, a script "
-            f"such as greek, a file of ids or tokens, or a regular expression: /{text}/"
+            f"such as greek, {'a file of ids or tokens, ' * files}or a regular expression: /{text}/"
         )
     counts = [int("0" + count[:9]) for count in _COUNTS.findall(text)]
     if math.prod(count for count in counts if count) > _PATTERN_REPEATS:

@@ -1,11 +1,12 @@
 // What lies near an expression, as it is written, and where it lies on the map.
 
-import { ask } from "./ask.js";
 import { goTo } from "./address.js";
+import { answerBox } from "./answer.js";
+import { ask } from "./ask.js";
 import { expressionBox } from "./box.js";
 import { askedOf, control, fill, questionOf } from "./forms.js";
 import { mapBox } from "./map.js";
-import { actions, barOf, dots, errorBox, say, token } from "./parts.js";
+import { actions, errorBox, say } from "./parts.js";
 import { logarithmic, weights } from "./sliders.js";
 import { csvOf, make } from "./dom.js";
 
@@ -16,13 +17,6 @@ export function nearPanel() {
   let beside = ""; // a second expression, whose answer stands beside the first
   let running = null;
   let found = null;
-
-  const rowOf = (id) => answer.querySelector(`[data-id="${id}"]`);
-
-  function lightUp(id) {
-    for (const row of answer.querySelectorAll(".looked")) row.classList.remove("looked");
-    if (id !== null) rowOf(id)?.classList.add("looked");
-  }
 
   function write(expression) {
     box.input.value = expression;
@@ -36,72 +30,14 @@ export function nearPanel() {
     box.input.focus();
   }
 
-  function neighbour(one, { forms, names, answer: said }, most) {
-    const alike = said.neighbours.some((other) => other.id !== one.id && forms[other.id] === forms[one.id]);
-    const name = names[one.id];
-    const sign = (mark, what) => {
-      const button = make("button", { type: "button", class: "sign", "aria-label": `${what} ${forms[one.id]}`, title: `${what} ${name}` }, mark);
-      button.addEventListener("click", () => append(mark === "+" ? "+" : "-", name));
-      return button;
-    };
-    const take = make("button", { type: "button", class: "take", title: `#${one.id}: ${one.token}` }, token(forms[one.id]));
-    if (alike) take.append(make("bdi", { class: "small own" }, one.token));
-    take.addEventListener("click", () => write(name));
-    const row = make("tr", { class: "row", "data-id": one.id },
-      make("td", { class: "number small" }, String(one.rank)),
-      make("th", { scope: "row" }, take),
-      make("td", { class: "bar-cell" }, barOf(one.score / most)),
-      make("td", { class: "number" }, dots(one.score)),
-      make("td", { class: "number" }, dots(one.logit)),
-      said.snap.probability === null ? null : make("td", { class: "number" }, one.probability.toPrecision(2)),
-      make("td", { class: "signs" }, sign("+", "Add"), sign("−", "Subtract")));
-    row.addEventListener("pointerenter", () => map.look(one.id));
-    row.addEventListener("pointerleave", () => map.look(-1));
-    row.addEventListener("focusin", () => map.look(one.id));
-    row.addEventListener("focusout", () => map.look(-1));
-    return row;
-  }
-
-  function table(caption, list, whole) {
-    const most = Math.max(...list.map((one) => one.score), 1e-9);
-    const chance = whole.answer.snap.probability === null ? null : make("th", { scope: "col", class: "number" }, "p");
-    const heads = make("tr", {}, make("th", { scope: "col", class: "number" }, "#"), make("th", { scope: "col" }, "token"),
-      make("td", {}), make("th", { scope: "col", class: "number" }, whole.answer.score),
-      make("th", { scope: "col", class: "number" }, "logit"), chance, make("td", {}));
-    return make("table", { class: "near" }, make("caption", { class: caption ? "small" : "unseen" }, caption || "The nearest tokens"),
-      make("thead", {}, heads), make("tbody", {}, ...list.map((one) => neighbour(one, whole, most))));
-  }
-
-  function names({ answer: said, forms }) {
-    return make("ul", { class: "names", "aria-label": "How names were read" }, ...said.resolved.map((name) =>
-      make("li", { title: name.method }, token(name.text), " → ",
-        ...name.token_ids.flatMap((id) => [token(forms[id]), " "]),
-        make("span", { class: "small" }, name.token_ids.length > 1 ? name.method.replaceAll("_", " by ") : `#${name.token_ids[0]}`))));
-  }
-
-  function snap({ answer: said, forms }) {
-    const { snap: one } = said;
-    const chance = one.probability === null ? "" : `, with probability ${one.probability.toPrecision(2)}`;
-    return make("p", { class: "snap" }, "The head makes ", make("b", {}, token(forms[one.id])), " of it",
-      make("span", { class: "small" }, `: ${dots(one.gap_degrees, 1)}° off, ${dots(one.gap_logit)} of logit lost${chance}`));
-  }
-
   function draw(whole, second) {
+    const { neighbours, snap } = whole.answer;
     found = whole;
-    const { answer: said } = whole;
-    const parts = [snap(whole), names(whole)];
-    if (said.neighbours.length) parts.push(table("", said.neighbours, whole));
-    if (said.tracked.length) parts.push(table("Followed", said.tracked, whole));
-    if (second) {
-      const use = make("button", { type: "button" }, make("bdi", {}, second.answer.expression));
-      use.addEventListener("click", () => write(second.answer.expression));
-      parts.push(make("h2", {}, "Beside it: ", use), snap(second), table(`Nearest to ${second.answer.expression}`, second.answer.neighbours.slice(0, 5), second));
-    }
-    answer.replaceChildren(...parts);
-    answer.removeAttribute("aria-busy");
+    answer.show(whole, second);
     sliders.show(whole.terms);
     acts.show(whole);
-    say(`nearest: ${said.neighbours.slice(0, 3).map((one) => whole.forms[one.id]).join(", ")}; the head makes ${whole.forms[said.snap.id]} of it`);
+    const first = neighbours.slice(0, 3).map((one) => whole.forms[one.id]).join(", ");
+    say(`nearest: ${first}; the head makes ${whole.forms[snap.id]} of it`);
   }
 
   async function run(params) {
@@ -112,13 +48,13 @@ export function nearPanel() {
     const mapped = map.show(params);
     if (!expression.trim()) {
       error.show(null);
-      answer.replaceChildren();
+      answer.clear();
       acts.show(null);
       sliders.show([]);
       map.mark([], []);
       return;
     }
-    answer.setAttribute("aria-busy", "true");
+    answer.wait();
     const more = { source: context.source() };
     if (params.has("track")) more.track = params.get("track").split(",").map((one) => one.trim()).filter(Boolean);
     const question = questionOf("Near", params, more);
@@ -134,7 +70,7 @@ export function nearPanel() {
       mapped.then(() => { if (mine === running) map.mark(expressions, ids); });
     } catch (fault) {
       if (fault.name === "AbortError" || mine !== running) return;
-      answer.removeAttribute("aria-busy");
+      answer.settle();
       error.show(fault, expression);
     }
   }
@@ -147,7 +83,7 @@ export function nearPanel() {
   }
 
   async function told(said) {
-    if (said.focus !== undefined) lightUp(said.focus);
+    if (said.focus !== undefined) answer.light(said.focus);
     if (!said.pair) return;
     const [one, other] = await Promise.all(said.pair.map(async (id) => {
       const named = await ask("near", { source: context.source(), expression: `#${id}`, top: 1 });
@@ -173,14 +109,14 @@ export function nearPanel() {
         ["Save JSON", "near.json", "application/json", () => `${JSON.stringify(whole.answer)}\n`],
         ["Save CSV", "near.csv", "text/csv", () => csvOf(whole.answer.neighbours)],
       ]);
-      answer = make("div", { class: "answer" });
+      answer = answerBox({ write, append, look: (id) => map.look(id) });
       const often = make("div", { class: "options" }, control("Near", "space"), control("Near", "region"), ...map.fields());
       const rare = make("details", { class: "options" }, make("summary", {}, "More"),
         ...MORE.map((name) => (name === "track" ? trackControl() : control("Near", name))), norm.label, heat.label);
       form = make("form", { class: "ask near-form", "aria-label": "Near" }, box.outer, error, often, rare);
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("input", (event) => { if (event.target !== box.input && event.target.name) asked(); });
-      const left = make("div", { class: "side" }, sliders, answer, acts);
+      const left = make("div", { class: "side" }, sliders, answer.box, acts);
       return make("section", { class: "panel near-panel", "aria-label": "Near" }, form, make("div", { class: "two" }, left, map.box));
     },
     show(params) {
