@@ -41,12 +41,34 @@ def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
     ['source', 'tensor', 'tokenizer', 'revision']
     """
 
+    return _opens(command, click.argument("source"))
+
+
+def opens_heads(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what a command takes that opens several heads: `sources`, and `where` as of one.
+
+    Examples
+    --------
+    >>> @click.command()
+    ... @opens_heads
+    ... def shout(sources, where): ...
+    >>> [parameter.name for parameter in shout.params]
+    ['sources', 'tensor', 'tokenizer', 'revision']
+    """
+    return _opens(command, click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."))
+
+
+def _opens(
+    command: Callable[..., None], argument: Callable[[Callable[..., None]], Callable[..., None]]
+) -> Callable[..., None]:
+    """Add an argument for what is opened, and what says where in it the head is."""
+
     @wraps(command)
     def gathered(*, tensor: str, tokenizer: str, revision: str, **options: Any) -> None:
         command(where={"tensor": tensor, "tokenizer": tokenizer, "revision": revision}, **options)
 
     options = (
-        click.argument("source"),
+        argument,
         click.option(
             "--tensor",
             metavar="NAME",

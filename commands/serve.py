@@ -5,20 +5,11 @@ from typing import Any
 
 import click
 
+from .options import opens_heads
+
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
-    "--tensor",
-    metavar="NAME",
-    help="The matrix, where two could be the head; several that are joined, as in head.*.",
-)
-@click.option(
-    "--tokenizer",
-    metavar="FILE",
-    help="A tokenizer that is not beside the weights, as a .json, .model or .tiktoken.",
-)
-@click.option("--revision", metavar="NAME", help="The branch, tag or commit of a model of a hub.")
+@opens_heads
 @click.option(
     "--host",
     metavar="ADDRESS",
@@ -30,7 +21,9 @@ import click
     "--port", metavar="N", default=8765, show_default=True, help="Of the page; 0 for any."
 )
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
-def serve(sources: tuple[str, ...], host: str, port: int, no_browser: bool, **where: Any) -> None:
+def serve(
+    sources: tuple[str, ...], where: dict[str, Any], host: str, port: int, no_browser: bool
+) -> None:
     """Explore heads on a page in the browser.
 
     \b

@@ -129,6 +129,7 @@ def test_an_explanation_is_golden(
         ["export"],
         ["map"],
         ["lens"],
+        ["serve"],
         ["direction"],
         ["evaluate"],
         ["info"],

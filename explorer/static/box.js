@@ -57,6 +57,7 @@ export function expressionBox({ source, changed, label = "Expression", at = "nea
     const question = { source: source(), expression: input.value, place: Array.from(before).length };
     const found = await ask("complete", question, asking.signal).catch(() => null);
     if (!found || document.activeElement !== input) return;
+    const held = offer.options[chosen]?.text;
     offer = { ...found, start: halves(input.value, found.start), end: halves(input.value, found.end) };
     const written = input.value.slice(offer.start, offer.end);
     offer.options = offer.options.filter((one) => one.text !== written);
@@ -67,7 +68,7 @@ export function expressionBox({ source, changed, label = "Expression", at = "nea
     }));
     list.hidden = !offer.options.length;
     input.setAttribute("aria-expanded", String(!list.hidden));
-    mark(-1);
+    mark(offer.options.findIndex(({ text }) => text === held));
   }
 
   input.addEventListener("input", () => { changed(); offerSome(); });
