@@ -40,7 +40,6 @@ def opens_a_head(command: Callable[..., None]) -> Callable[..., None]:
     >>> [parameter.name for parameter in shout.params]
     ['source', 'tensor', 'tokenizer', 'revision']
     """
-
     return _opens(command, click.argument("source"))
 
 

@@ -34,13 +34,14 @@ def serve(
         raise click.UsageError("--tensor, --tokenizer and --revision are of one source; name one")
     if len(set(sources)) < len(sources):
         raise click.UsageError("a source is named twice; each is opened once")
-    from ..explorer.maps import warm
     from ..explorer.serving import listen, server_of
     from ..geometry.open_head import open_head
     from ..geometry.views.bars import Bars
     from ..geometry.views.shown import counted
 
     with listen(host, port) as listening:
+        from ..explorer.maps import warm  # needs what serves, which is asked for by now
+
         heads = {}
         with Bars() as bars:
             for source in sources:

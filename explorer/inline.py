@@ -7,7 +7,6 @@ from html import escape
 
 from ..errors import UnembedError, UsageError
 from ..geometry.heads.unembedding import Unembedding
-from .maps import warm
 from .serving import Server, listen, server_of
 
 _PATIENCE = 30.0  # seconds that a server has to start, and to stop
@@ -99,6 +98,8 @@ def explore(heads: Sequence[Unembedding], *, height: int = 800) -> Explorer:
     if len(named) < len(heads):
         raise UsageError("two of the heads are of one source; name each once")
     listening = listen(port=0)
+    from .maps import warm  # needs what serves, which is asked for by now
+
     for head in heads:
         warm(head)
     return Explorer(server_of(named, listening, framed=True), height=height)

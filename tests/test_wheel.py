@@ -48,8 +48,14 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
             f"explorer/static/{name}"
             for name in (
                 *("explorer.css", "index.html"),
-                *(f"{panel}.js" for panel in ("audit", "compare", "explain", "lens", "near", "vocab")),
-                *(f"{part}.js" for part in ("address", "answer", "ask", "box", "forms", "long", "main", "map")),
+                *(
+                    f"{panel}.js"
+                    for panel in ("audit", "compare", "explain", "lens", "near", "vocab")
+                ),
+                *(
+                    f"{part}.js"
+                    for part in ("address", "answer", "ask", "box", "forms", "long", "main", "map")
+                ),
                 *("parts.js", "sliders.js"),
             )
         ),
@@ -93,6 +99,12 @@ def test_the_wheel_runs_where_only_its_own_needs_are_installed(
     answer = run("near", str(make_checkpoint()), "king - man + woman", "--space", "logit")
     assert "▁queen" in answer.stdout
     assert answer.stderr == ""
+    unserved = run("serve", str(tmp_path), "--port", "0")
+    assert unserved.returncode == 1
+    assert unserved.stderr == (
+        "unembed: the explorer (starlette, uvicorn) needs an optional dependency: "
+        "pip install 'unembed[web]'\n"
+    )
     missing = run("near", "demo", "king")
     assert missing.returncode == 1
     assert missing.stderr == (
