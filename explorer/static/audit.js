@@ -1,9 +1,9 @@
 // Which concepts of a list have a token: a table that fills while the audit runs.
 
-import { give } from "./ask.js";
+import { fileField } from "./files.js";
 import { control } from "./forms.js";
 import { longPanel } from "./long.js";
-import { dots, errorBox, harmless, say, token } from "./parts.js";
+import { dots, harmless, token } from "./parts.js";
 import { Table, text } from "./table.js";
 import { csvOf, make, many, save } from "./dom.js";
 
@@ -149,8 +149,9 @@ function nameOf(list) {
 }
 
 export function auditPanel() {
+  const file = fileField({ word: "file", label: "or a file", accept: ENDINGS, changed: () => tell() });
   const lists = new Map(); // that addresses name and do not hold
-  let form, section, held, picked, audits, fault;
+  let form, audits;
   let growth = null;
   let lost = false;
 
@@ -158,74 +159,17 @@ export function auditPanel() {
 
   // Says what would be audited, and what a link to it holds.
   function tell() {
-    const [file, list, concepts] = ["file", "list", "concepts"].map(valueOf);
-    held.hidden = !file;
-    picked.hidden = Boolean(file);
-    held.querySelector("bdi").textContent = valueOf("named") || "a file";
-    const waits = (file && (list || concepts)) || (list && concepts) ? " What else is given waits." : "";
+    const [list, concepts] = ["list", "concepts"].map(valueOf);
+    const waits = (file.held() && (list || concepts)) || (list && concepts) ? " What else is given waits." : "";
     const count = linesOf(concepts);
     let said = "Paste concepts, name a list, or drop a file anywhere here: CSV, TSV, JSONL, Parquet or text.";
-    if (file) said = `The file; a link to it works as long as this server runs.${waits}`;
+    if (file.held()) said = `The file; a link to it works as long as this server runs.${waits}`;
     else if (list) said = `The list ${list}.${waits}`;
     else if (concepts) {
       said = `${many(count)} ${count === 1 ? "concept" : "concepts"}.`;
       if (concepts.length > LONGEST) said += " A link holds the options, but not this list: it is too long.";
     } else if (lost) said = "This link holds no list, which was too long for it: paste it again.";
     audits.textContent = said;
-  }
-
-  function hold(file, name) {
-    form.elements.namedItem("file").value = file;
-    form.elements.namedItem("named").value = name;
-    tell();
-  }
-
-  async function take(file) {
-    const go = form.querySelector(".go");
-    go.disabled = true;
-    fault.show(null);
-    audits.textContent = `${file.name} is being read…`;
-    try {
-      hold(await give(file), file.name);
-      say(`${file.name} is held`);
-    } catch (error) {
-      hold("", "");
-      fault.show(error);
-    } finally {
-      go.disabled = false;
-    }
-  }
-
-  function fileControls() {
-    const input = make("input", { type: "file", accept: ENDINGS, id: "audit-pick" });
-    input.addEventListener("change", () => {
-      if (input.files.length) take(input.files[0]);
-      input.value = "";
-    });
-    const remove = make("button", { type: "button" }, "Remove");
-    remove.addEventListener("click", () => { hold("", ""); input.focus(); });
-    picked = make("label", {}, make("span", {}, "or a file"), input);
-    held = make("p", { class: "held", hidden: "" }, "File: ", make("bdi", { class: "token" }), " ", remove);
-    const hidden = ["file", "named"].map((name) => make("input", { type: "hidden", name }));
-    return [picked, held, ...hidden];
-  }
-
-  function dropping() {
-    const hasFile = (event) => event.dataTransfer?.types.includes("Files");
-    section.addEventListener("dragover", (event) => {
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      section.classList.add("drop");
-    });
-    section.addEventListener("dragleave", (event) => {
-      if (!section.contains(event.relatedTarget)) section.classList.remove("drop");
-    });
-    section.addEventListener("drop", (event) => {
-      section.classList.remove("drop");
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
-    });
   }
 
   return longPanel({
@@ -243,15 +187,14 @@ export function auditPanel() {
       const offered = make("datalist", { id: "audit-lists" }, ...built.map((value) => make("option", { value })));
       const more = make("details", { class: "options" }, make("summary", {}, "More"), ...MORE.map((name) => control("Audit", name)));
       audits = make("p", { class: "audits small" });
-      fault = errorBox();
-      return [concepts, list, offered, ...fileControls(), control("Audit", "region"), more, fault, audits];
+      return [concepts, list, offered, ...file.controls, control("Audit", "region"), more, audits];
     },
     built: (made) => {
-      ({ form, section } = made);
+      form = made.form;
       form.addEventListener("input", tell);
-      dropping();
+      file.drop(made.section);
     },
-    filled: (asked) => hold(asked.get("file") ?? "", asked.get("named") ?? ""),
+    filled: file.filled,
     ready: (asked) => ["file", "list", "concepts"].some((name) => asked.get(name)),
     // A file is audited rather than a list, and a list rather than concepts.
     more: (asked) => {

@@ -71,11 +71,13 @@ export function fill(form, asked) {
   }
 }
 
+const COMMAS = new Set(["track"]); // others that are several have a line each, as expressions have commas
+
 // A value of a word from its text.
-function valueOf(word, text) {
+function valueOf(name, word, text) {
   if (word.type === "boolean") return text === "1";
   if (word.type === "integer" || word.type === "number") return Number(text);
-  if (word.type === "array") return text.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (word.type === "array") return text.split(COMMAS.has(name) ? "," : "\n").map((line) => line.trim()).filter(Boolean);
   return text;
 }
 
@@ -85,7 +87,7 @@ export function questionOf(model, asked, more = {}) {
   for (const name of Object.keys(schemas[model].properties)) {
     const text = asked.get(name);
     if (text === null || text === "" || name in more) continue;
-    question[name] = valueOf(wordOf(model, name), text);
+    question[name] = valueOf(name, wordOf(model, name), text);
   }
   return question;
 }

@@ -1,13 +1,13 @@
 // The logit lens: of a prompt, or of residuals in a file.
 
-import { give } from "./ask.js";
+import { fileField } from "./files.js";
 import { control } from "./forms.js";
 import { longPanel } from "./long.js";
 import { frame, pageLinks } from "./parts.js";
 import { make } from "./dom.js";
 
 export function lensPanel() {
-  const file = make("input", { type: "file", accept: ".npy,.safetensors" });
+  const file = fileField({ word: "residuals", label: "or residuals in a file", accept: ".npy,.safetensors" });
   return longPanel({
     name: "lens",
     title: "Lens",
@@ -21,7 +21,7 @@ export function lensPanel() {
       const prompted = about.models ? ["generate", "chat", "start"].map(of) : [];
       return [
         prompt,
-        make("label", {}, make("span", {}, about.models ? "or residuals in a file" : "residuals in a file"), file),
+        ...file.controls,
         about.models ? null : make("p", { class: "note" }, "A prompt needs what runs a model: pip install 'unembed[lens]'"),
         ...prompted, of("over"), of("space"), of("top"),
         control("LensOf", "track", { label: "follow", placeholder: "sea, horse" }),
@@ -29,16 +29,14 @@ export function lensPanel() {
         control("LensOf", "decompose", { label: "as a sum of" }),
       ].filter(Boolean);
     },
-    ready: (asked) => Boolean(asked.get("prompt")),
-    more: async (asked) => {
-      const more = {};
-      if (asked.has("track")) more.track = asked.get("track").split(",").map((one) => one.trim()).filter(Boolean);
-      if (file.files.length) Object.assign(more, { prompt: null, generate: 0, chat: false, start: "", residuals: await give(file.files[0]) });
-      return more;
-    },
+    built: ({ section }) => file.drop(section),
+    filled: file.filled,
+    ready: (asked) => Boolean(asked.get("prompt") || asked.get("residuals")),
+    // A file is looked at rather than a prompt.
+    more: (asked) => (asked.get("residuals") ? { prompt: null, generate: 0, chat: false, start: "" } : {}),
     show: (found, box, asked) => {
       const said = `${found.layers} layers, ${found.positions} ${found.positions === 1 ? "position" : "positions"}`;
-      box.replaceChildren(make("p", { class: "note" }, `${said}. `, ...pageLinks(found.page, "lens")), frame(`Lens of ${asked.get("prompt") ?? "residuals"}`, found.page));
+      box.replaceChildren(make("p", { class: "note" }, `${said}. `, ...pageLinks(found.page, "lens")), frame(`Lens of ${asked.get("named") || asked.get("prompt")}`, found.page));
     },
   });
 }

@@ -40,7 +40,7 @@ export function longPanel(given) {
     section.setAttribute("aria-busy", "true");
     progress.start(() => mine.abort());
     try {
-      const more = { source: source(), ...(await given.more?.(asked) ?? {}) };
+      const more = { source: source(), ...(given.more?.(asked) ?? {}) };
       const question = questionOf(model, asked, more);
       given.begin?.(box, asked);
       const told = (line) => {

@@ -1,6 +1,6 @@
 // The page: its panels, its sources, its address.
 
-import { here, goTo, hashOf } from "./address.js";
+import { here, goTo } from "./address.js";
 import { read } from "./ask.js";
 import { learn } from "./forms.js";
 import { byId, make } from "./dom.js";
@@ -90,7 +90,6 @@ async function start() {
     open.focus?.();
   });
   window.addEventListener("popstate", follow);
-  window.addEventListener("hashchange", () => { if (hashOf(here().panel, here().asked) !== "#") follow(); });
   follow();
   document.documentElement.dataset.started = "";
 }

@@ -10,7 +10,7 @@ import { actions, errorBox, say } from "./parts.js";
 import { logarithmic, weights } from "./sliders.js";
 import { csvOf, make } from "./dom.js";
 
-const MORE = ["exclude_region", "score", "top", "pieces", "estimator", "track", "keep_inputs", "fold_norm"];
+const MORE = ["exclude_region", "score", "top", "pieces", "estimator", "keep_inputs", "fold_norm"];
 
 export function nearPanel() {
   let form, box, error, answer, acts, sliders, map, context, norm, heat;
@@ -55,9 +55,7 @@ export function nearPanel() {
       return;
     }
     answer.wait();
-    const more = { source: context.source() };
-    if (params.has("track")) more.track = params.get("track").split(",").map((one) => one.trim()).filter(Boolean);
-    const question = questionOf("Near", params, more);
+    const question = questionOf("Near", params, { source: context.source() });
     try {
       const asking = [ask("near", question, mine.signal)];
       if (beside) asking.push(ask("near", { ...question, expression: beside }, mine.signal));
@@ -112,7 +110,7 @@ export function nearPanel() {
       answer = answerBox({ write, append, look: (id) => map.look(id) });
       const often = make("div", { class: "options" }, control("Near", "space"), control("Near", "region"), ...map.fields());
       const rare = make("details", { class: "options" }, make("summary", {}, "More"),
-        ...MORE.map((name) => (name === "track" ? trackControl() : control("Near", name))), norm.label, heat.label);
+        control("Near", "track", { label: "follow", placeholder: "fish, 🐠" }), ...MORE.map((name) => control("Near", name)), norm.label, heat.label);
       form = make("form", { class: "ask near-form", "aria-label": "Near" }, box.outer, error, often, rare);
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("input", (event) => { if (event.target !== box.input && event.target.name) asked(); });
@@ -131,8 +129,4 @@ export function nearPanel() {
     theme: (theme) => map.theme(theme),
     focus: () => box.input.focus(),
   };
-}
-
-function trackControl() {
-  return make("label", {}, make("span", {}, "follow"), make("input", { name: "track", type: "text", autocomplete: "off", spellcheck: "false", placeholder: "fish, 🐠", title: "Tokens whose rank is told wherever they are, with commas between them" }));
 }

@@ -124,7 +124,7 @@ export function tableOf(caption, heads, rows) {
     text ? make("th", { scope: "col", class: kind(at) }, text) : make("td", {}))));
   const body = rows.map((row) => make("tr", {}, ...row.map((value, at) => make("td", { class: kind(at) }, value))));
   const table = make("table", {}, make("caption", { class: "unseen" }, caption), make("thead", {}, head), make("tbody", {}, ...body));
-  return make("section", {}, make("h2", {}, caption), 
+  return make("section", {}, make("h2", {}, caption),
     make("div", { class: "wide-table", role: "region", "aria-label": caption, tabindex: "0" }, table));
 }
 
