@@ -144,5 +144,7 @@ def server_of(
         ws="none",
     )
     server = uvicorn.Server(config)
+    if ip_address(host).is_unspecified:
+        host = socket.gethostname()  # all of the machine's addresses: others know its name
     shown = f"[{host}]" if ":" in host else host
     return Server(f"http://{shown}:{port}{guard.base}", server, listening)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -448,3 +449,11 @@ def test_the_command_says_what_cannot_be_served(
     assert str(tmp_path / "no") in refused("serve", str(tmp_path / "no"), "--port", port)
     gc.collect()
     listen(port=int(port)).close()
+
+
+def test_an_address_for_all_has_the_name_of_the_machine_and_a_token(head: Head) -> None:
+    with listen("0.0.0.0", port=0) as listening:  # noqa: S104
+        made = server_of({"head": head}, listening)
+        host, port = urlsplit(made.address).hostname, listening.getsockname()[1]
+        assert (host, made.address.count("/")) == (socket.gethostname().lower(), 4)
+        assert f":{port}/" in made.address
