@@ -75,6 +75,7 @@ export function mapBox({ about, source, told }) {
     } catch (fault) {
       if (mine !== running) return;
       shown = null;
+      ready = false;
       place.replaceChildren();
       title.replaceChildren();
       error.show(fault.name === "AbortError" ? { message: "stopped; change the region to draw another" } : fault);
