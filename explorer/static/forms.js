@@ -75,6 +75,7 @@ const COMMAS = new Set(["track"]); // others that are several have a line each, 
 
 // A value of a word from its text.
 function valueOf(name, word, text) {
+  if (word.open && LISTS[name] === "regions" && text === "all") return null;
   if (word.type === "boolean") return text === "1";
   if (word.type === "integer" || word.type === "number") return Number(text);
   if (word.type === "array") return text.split(COMMAS.has(name) ? "," : "\n").map((line) => line.trim()).filter(Boolean);
