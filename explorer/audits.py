@@ -1,9 +1,10 @@
 """An audit whose findings are told as they come."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
@@ -38,7 +39,7 @@ def audit(served: Served, asked: Audit, telling: Telling) -> dict[str, Any]:
     """
     head = served.head(asked.source)
     records, words = _records(served, asked)
-    options = asked.options("source", "concepts", "list", "file")
+    options = asked.options("source", "concepts", "list", "file", "column")
     direction = asked.direction
     if direction is None and asked.list is not None:
         direction = default_direction(asked.region, [asked.list])
@@ -68,7 +69,8 @@ def audit(served: Served, asked: Audit, telling: Telling) -> dict[str, Any]:
         telling.progress("auditing", count, len(asked.concepts))
         size = min(2 * size, _LARGEST)
     summary = tally.summary(auditor.terms)
-    command = recipes.command("audit", [asked.source, words], options)
+    column = {"column": f"concept={asked.column}"} if asked.column is not None else {}
+    command = recipes.command("audit", [asked.source, words], options | column)
     given = asked.concepts or words
     if asked.concepts:
         command = f"printf '%s\\n' {shlex.join(asked.concepts)} | {command}"
@@ -87,9 +89,19 @@ def _records(served: Served, asked: Audit) -> tuple[Iterable[Record], str]:
     if asked.list is not None:
         return read_records(asked.list), asked.list
     if asked.file is not None:
-        path = served.files.path(asked.file)
-        return read_records(str(path)), f"list{path.suffix}"
+        return _of_file(served, asked.file, _columns(asked)), f"list{Path(asked.file).suffix}"
     return concepts_of(asked.concepts), "-"
+
+
+def _of_file(served: Served, file: str, columns: Mapping[str, str]) -> Iterator[Record]:
+    """Read a file that was given."""
+    with served.files.reading(file) as path:
+        yield from read_records(str(path), columns=columns)
+
+
+def _columns(asked: Audit) -> dict[str, str]:
+    """Say which column of a file has the concepts, where it is not the one of that name."""
+    return {} if asked.column is None else {"concept": asked.column}
 
 
 def _python(asked: Audit, given: object, options: dict[str, Any]) -> str:
@@ -97,7 +109,8 @@ def _python(asked: Audit, given: object, options: dict[str, Any]) -> str:
     if asked.concepts:
         return recipes.python(asked.source, "audit", asked.concepts, **options)
     read = "from unembed.geometry.records.reading import read_records\n\n"
-    records = recipes.Code(f"read_records({given!r})")
+    columns = f", columns={_columns(asked)!r}" if asked.column is not None else ""
+    records = recipes.Code(f"read_records({given!r}{columns})")
     return read + recipes.python(asked.source, "audit", records, **options)
 
 

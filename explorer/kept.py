@@ -5,7 +5,8 @@ import re
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Generic, TypeVar
@@ -78,7 +79,8 @@ class Files:
     --------
     >>> files = Files()
     >>> name = files.put(b"sea", ".txt")
-    >>> files.path(name).read_bytes(), name[-4:]
+    >>> with files.reading(name) as path:
+    ...     path.read_bytes(), name[-4:]
     (b'sea', '.txt')
     """
 
@@ -102,17 +104,22 @@ class Files:
         self._sizes.put(name, len(content))
         return name
 
-    def path(self, name: str) -> Path:
-        """Give where a file is.
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        """Give where a file is, while it is read; an error of its content tells no place.
 
         Raises
         ------
         UsageError
-            It was never given, or is held no more.
+            It was never given, or is held no more; or what reads it says what is wrong with it.
         """
         if _FILE.fullmatch(name) is None or self._sizes.get(name) is None:
             raise UsageError("the file is held no more; give it again")
-        return self._directory / name
+        path = self._directory / name
+        try:
+            yield path
+        except UsageError as error:
+            raise UsageError(str(error).replace(str(path), "the file")) from error
 
     def _forget(self, name: Hashable) -> None:
         """Remove one."""

@@ -31,8 +31,8 @@ def lens_of(served: Served, asked: LensOf, telling: Telling) -> dict[str, Any]:
     options = asked.options("source", "prompt", "residuals")
     run = {name: options[name] for name in _OF_A_PROMPT if name in options}
     if asked.residuals is not None:
-        path = served.files.path(asked.residuals)
-        prompt: Any = read_residuals(path, width=head.rows.width, tokens=head.rows.count)
+        with served.files.reading(asked.residuals) as path:
+            prompt: Any = read_residuals(path, width=head.rows.width, tokens=head.rows.count)
         run, words, flags = {}, [asked.source], {"residuals": f"residuals{path.suffix}"}
     else:
         prompt, words, flags = asked.prompt, [asked.source, _escaped(asked.prompt or "")], {}

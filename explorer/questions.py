@@ -214,6 +214,9 @@ class Audit(Composed):
         ),
     ] = None
     file: Annotated[File | None, Field(description="A list in a file, in their place.")] = None
+    column: Annotated[
+        str | None, Field(max_length=200, description="Of a file, which has the concepts.")
+    ] = None
     region: Region = None
     direction: Annotated[
         str | None, Field(max_length=200, description="What takes a concept into the region.")

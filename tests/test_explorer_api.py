@@ -281,6 +281,16 @@ def test_an_audit_has_one_list(explorer: Explorer, head: Head, asked: dict[str, 
     assert last["error"]["message"].startswith("give concepts, or a list")
 
 
+def test_an_error_of_a_file_tells_no_place_of_the_server(explorer: Explorer, head: Head) -> None:
+    asked = {"source": head.source, "file": explorer.give(b"a,b\nking,2\n", ".csv")}
+    message = explorer.lines("audit", **asked)[-1]["error"]["message"]
+    assert message.startswith("the file: no column 'concept'; it has 'a', 'b'")
+    found = explorer.ask("audit", **asked, column="a")
+    assert found["command"].endswith("--column concept=a")
+    assert "columns={'concept': 'a'}" in found["python"]
+    assert found["summary"]["records"] == 1
+
+
 def test_a_lens_of_residuals_is_that_of_the_library(
     explorer: Explorer, head: Head, run: Run
 ) -> None:
@@ -544,7 +554,13 @@ def test_a_shell_reads_a_command_as_it_was_meant() -> None:
     assert done.stdout.decode().split("\0")[:-1] == ["near", *words]
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts()
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts()
+)
 
 
 @given(
@@ -615,21 +631,27 @@ def test_what_is_held_has_its_bound(puts: list[tuple[int, int]]) -> None:
         assert {key: recent.get(key) for key in held} == held
 
 
+def content_of(files: Files, name: str) -> bytes:
+    with files.reading(name) as path:
+        return path.read_bytes()
+
+
 def test_files_are_kept_by_their_content(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unembed.explorer.kept.MOST_BYTES", 10)
     files = Files()
     first = files.put(b"seas", ".txt")
     assert files.put(b"seas", ".txt") == first
     assert files.put(b"seas", ".csv") != first
-    assert files.path(first).read_bytes() == b"seas"
-    directory = files.path(first).parent
+    assert content_of(files, first) == b"seas"
+    with files.reading(first) as path:
+        directory = path.parent
     assert directory.stat().st_mode & 0o077 == 0
     files.put(b"horses", ".txt")
-    assert files.path(first).read_bytes() == b"seas"
+    assert content_of(files, first) == b"seas"
     assert len(list(directory.iterdir())) == 2
     for name in ("", "..", "/etc/passwd", f"../{first}", first + "\n", first.upper()):
         with pytest.raises(UsageError, match="held no more"):
-            files.path(name)
+            content_of(files, name)
     with pytest.raises(UsageError, match="a file ends in"):
         files.put(b"", ".py")
     files.close()

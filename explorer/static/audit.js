@@ -8,7 +8,7 @@ import { Table, text } from "./table.js";
 import { csvOf, make, many, save } from "./dom.js";
 
 const VERDICTS = ["single_token", "phantom", "multi_token", "absent", "error"];
-const MORE = ["direction", "top", "min_p_token", "min_membership", "space"];
+const MORE = ["column", "direction", "top", "min_p_token", "min_membership", "space"];
 const LONGEST = 1_500; // characters of a list that an address holds
 const PAUSE = 250; // milliseconds between two drawings
 const ENDINGS = ".csv,.tsv,.jsonl,.parquet,.txt";
