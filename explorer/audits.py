@@ -1,5 +1,6 @@
 """An audit whose findings are told as they come."""
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from .questions import MOST_CONCEPTS, Audit
 from .served import Served, form_of, region_of
 from .work import Telling
 
+_BUILT_IN = re.compile(r"emoji:all(:[a-z]{2,3})?|unicode:[A-Za-z_]{1,40}")
 _FIRST, _LARGEST = 16, 512  # records that are audited together: few at first, to show something
 
 
@@ -45,6 +47,7 @@ def audit(served: Served, asked: Audit, telling: Telling) -> dict[str, Any]:
         direction = default_direction(asked.region, [asked.list])
     # The command line finds it by the list's name too; Python sees records alone.
     built_in = {} if direction in (None, EMOJI) else {"direction": direction}
+    telling.progress("learning the region", 0, 0)
     auditor = open_auditor(
         head,
         region=region_of(head, asked.region),
@@ -87,6 +90,11 @@ def _records(served: Served, asked: Audit) -> tuple[Iterable[Record], str]:
     if sum(one is not None for one in given) != 1:
         raise UsageError("give concepts, or a list that is built in, or a file: one of them")
     if asked.list is not None:
+        if not _BUILT_IN.fullmatch(asked.list):  # it would name a file
+            raise UsageError(
+                f"no list is called {asked.list!r}; the lists are emoji:all, emoji:all:LANGUAGE "
+                "and unicode:SCRIPT"
+            )
         return read_records(asked.list), asked.list
     if asked.file is not None:
         return _of_file(served, asked.file, _columns(asked)), f"list{Path(asked.file).suffix}"

@@ -101,6 +101,7 @@ def health(served: Served, asked: Vocab, telling: Telling) -> dict[str, Any]:
     >>> found["kinds"]["byte"]
     128
     """
+    telling.progress("reading the vocabulary", 0, 0)
     found = examine(served.head(asked.source), progress=telling.progress)
     telling.progress("drawing", 0, 1)
     return {

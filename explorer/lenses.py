@@ -36,6 +36,7 @@ def lens_of(served: Served, asked: LensOf, telling: Telling) -> dict[str, Any]:
         run, words, flags = {}, [asked.source], {"residuals": f"residuals{path.suffix}"}
     else:
         prompt, words, flags = asked.prompt, [asked.source, _escaped(asked.prompt or "")], {}
+    telling.progress("asking the model" if run or asked.prompt else "reading layers", 0, 0)
     found = lens(
         head,
         prompt,

@@ -208,7 +208,7 @@ class Audit(Composed):
     list: Annotated[
         str | None,
         Field(
-            pattern=r"^(emoji:all(:[a-z]{2,3})?|unicode:[A-Za-z_]{1,40})$",
+            max_length=100,
             description="A list that is built in, in their place: emoji:all, emoji:all:de, "
             "unicode:greek.",
         ),

@@ -1,5 +1,6 @@
 """The explorer's server: bound, running, stopped."""
 
+import logging
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,12 @@ class Server:
 
     def run(self) -> None:
         """Serve until it is interrupted."""
-        self.server.run(sockets=[self.listening])
+        from .stopping import LOG
+
+        try:
+            self.server.run(sockets=[self.listening])
+        finally:
+            logging.getLogger(LOG).setLevel(logging.WARNING)  # another may be served after it
 
 
 def listen(host: str = HOST, port: int = PORT) -> socket.socket:
@@ -90,7 +96,7 @@ def listen(host: str = HOST, port: int = PORT) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         if listening is not None:
             listening.close()
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise UsageError(
             f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port, 0 "
             "for any port that is free"
@@ -125,6 +131,7 @@ def server_of(
 
     from .app import app
     from .guard import Guard, new_token
+    from .stopping import Quiet
 
     host, port = listening.getsockname()[:2]
     token = None if ip_address(host).is_loopback and not framed else new_token()
@@ -143,7 +150,7 @@ def server_of(
         timeout_graceful_shutdown=_GRACE,
         ws="none",
     )
-    server = uvicorn.Server(config)
+    server = Quiet(config)
     if ip_address(host).is_unspecified:
         host = socket.gethostname()  # all of the machine's addresses: others know its name
     shown = f"[{host}]" if ":" in host else host

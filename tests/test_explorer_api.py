@@ -281,6 +281,14 @@ def test_an_audit_has_one_list(explorer: Explorer, head: Head, asked: dict[str, 
     assert last["error"]["message"].startswith("give concepts, or a list")
 
 
+@pytest.mark.parametrize("name", ["emoji:al", "/etc/passwd", "-", "unicode:../x", "https://a.b/c"])
+def test_a_list_that_is_not_built_in_is_never_read(
+    explorer: Explorer, head: Head, name: str
+) -> None:
+    last = explorer.lines("audit", source=head.source, list=name)[-1]
+    assert last["error"]["message"].startswith(f"no list is called {name!r}; the lists are")
+
+
 def test_an_error_of_a_file_tells_no_place_of_the_server(explorer: Explorer, head: Head) -> None:
     asked = {"source": head.source, "file": explorer.give(b"a,b\nking,2\n", ".csv")}
     message = explorer.lines("audit", **asked)[-1]["error"]["message"]

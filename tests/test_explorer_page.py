@@ -157,3 +157,27 @@ def test_a_map_follows_its_region_and_is_stopped(tab: Any, explorer: Explorer) -
     tab.fill("input[name=map]", "all")
     tab.wait_for_selector(".map .fault", state="hidden")
     tab.wait_for_selector(".map iframe")
+
+
+def test_a_mark_stays_with_the_map_that_it_was_placed_on(tab: Any, explorer: Explorer) -> None:
+    go(tab, explorer, "near?expression=king&space=cosine&map=words")
+    tab.wait_for_selector(".map[data-marked=king]")
+    tab.fill("#box-near", "king -")
+    tab.wait_for_selector(".near-form > .fault:not([hidden])")
+    tab.wait_for_selector(".answer.old")
+    assert tab.is_hidden(".near-panel .actions")  # they would be of the answer before
+    first = tab.get_attribute(".map iframe", "src")
+    tab.fill("input[name=map]", "all")
+    tab.wait_for_selector(f".map iframe:not([src='{first}'])")
+    drawn = tab.frame_locator(".map iframe")
+    drawn.locator("#pair:visible").wait_for()  # it has been spoken to
+    assert drawn.locator("body").evaluate("() => data.marks") == []
+    tab.fill("#box-near", "sea")
+    tab.wait_for_selector(".map[data-marked=sea]")
+    assert tab.locator(".answer.old").count() == 0
+
+
+def test_nothing_that_was_said_is_no_question(tab: Any, explorer: Explorer) -> None:
+    go(tab, explorer, "explain")
+    tab.click(f"{PANEL} .go")
+    assert "nothing to ask yet" in tab.inner_text(f"{PANEL} .fault:not([hidden])")

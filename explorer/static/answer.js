@@ -71,7 +71,8 @@ export function answerBox({ write, append, look }) {
   return {
     box,
     wait: () => box.setAttribute("aria-busy", "true"),
-    settle: () => box.removeAttribute("aria-busy"),
+    // What stands there is not of what is written now.
+    age: () => { box.removeAttribute("aria-busy"); box.classList.add("old"); },
     clear: () => box.replaceChildren(),
     // Shows an answer, and a second one beside it if there is one.
     show(whole, second) {
@@ -81,6 +82,7 @@ export function answerBox({ write, append, look }) {
         ...(tracked.length ? [table("Followed", tracked, whole)] : []),
         ...(second ? beside(second) : []));
       box.removeAttribute("aria-busy");
+      box.classList.remove("old");
     },
     light(id) {
       for (const row of box.querySelectorAll(".looked")) row.classList.remove("looked");

@@ -32,7 +32,7 @@ export async function ask(name, question, signal) {
   return response.json();
 }
 
-// A question whose answer comes in lines: those before the last go to told.
+// A question whose answer comes in lines: progress and parts go to told as they come.
 export async function askLong(name, question, { signal, told }) {
   const response = await post(name, question, signal);
   if (!response.ok) throw await refusal(response);
@@ -40,16 +40,20 @@ export async function askLong(name, question, { signal, told }) {
   let rest = "";
   let last = null;
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Refused(GONE);
+    });
     if (done) break;
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
-      if (last) told(last);
-      last = JSON.parse(line);
+      const said = JSON.parse(line);
+      if ("command" in said || "error" in said) last = said;
+      else told(said);
     }
   }
-  if (!last || last.step) throw new Refused(GONE);
+  if (!last) throw new Refused(GONE);
   if (last.error) throw new Refused(last.error);
   return last;
 }

@@ -19,7 +19,7 @@ function facts(known) {
   const pairs = [
     ["id", `#${known.id}`], ["kind", known.kind], ["script", known.script],
     ["regions", known.regions.join(", ") || "none"],
-    ["norm", `${dots(known.norm)}, the ${many(known.norm_rank)}. longest of ${many(known.tokens)}`],
+    ["norm", `${dots(known.norm)}, rank ${many(known.norm_rank)} of ${many(known.tokens)}`],
     ["written", written(known)],
   ];
   if (known.characters_total) {

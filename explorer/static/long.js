@@ -57,7 +57,7 @@ export function longPanel(given) {
       if (running !== mine) return;
       answered = null;
       if (fault.name !== "AbortError") error.show(fault, asked.get("expression"));
-      else error.show({ message: "stopped" });
+      else error.show({ message: given.part ? "stopped; what had come stands below" : "stopped" });
     } finally {
       if (running === mine) {
         running = null;
@@ -81,6 +81,10 @@ export function longPanel(given) {
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         const asked = askedOf(form);
+        if (!given.ready(asked)) {
+          error.show({ message: "there is nothing to ask yet: fill in the first box" });
+          return;
+        }
         goTo(name, context.withSource(toAddress(asked)), { step: true });
         run(asked);
       });

@@ -26,7 +26,7 @@ export function mapBox({ about, source, told }) {
   let lit = [];
   let ready = false;
 
-  const post = (message) => { if (ready) framed.contentWindow.postMessage(message, "*"); };
+  const post = (message) => { if (ready && framed.isConnected) framed.contentWindow.postMessage(message, "*"); };
 
   const region = make("input", { name: "map", type: "text", list: "regions", autocomplete: "off", spellcheck: "false",
     title: "Regions with commas between them, all, or around and an expression" });
@@ -36,7 +36,7 @@ export function mapBox({ about, source, told }) {
     const composed = new URLSearchParams();
     for (const name of COMPOSED) if (asked.has(name)) composed.set(name, asked.get(name));
     if (asked.has("color_by")) composed.set("color_by", asked.get("color_by"));
-    const wanted = asked.get("map") || first();
+    const wanted = asked.get("map")?.replaceAll(/^[\s,]+|[\s,]+$/g, "") || first();
     const more = { source: source() };
     if (wanted.startsWith("around ")) Object.assign(more, { regions: [null], around: wanted.slice(7), top: 500 });
     else more.regions = wanted === "all" ? [null] : wanted.split(",").map((one) => one.trim()).filter(Boolean).slice(0, 8);
@@ -58,6 +58,10 @@ export function mapBox({ about, source, told }) {
 
   async function draw(question) {
     there = false;
+    marks = []; // they were placed on another map
+    placing?.abort();
+    placing = null;
+    delete box.dataset.marked;
     running?.abort();
     running = new AbortController();
     const mine = running;
@@ -109,7 +113,7 @@ export function mapBox({ about, source, told }) {
   }
 
   window.addEventListener("message", (event) => {
-    if (!framed || event.source !== framed.contentWindow) return;
+    if (!framed?.isConnected || event.source !== framed.contentWindow) return;
     const said = event.data ?? {};
     if (said.ready) {
       ready = true;

@@ -68,7 +68,8 @@ export function nearPanel() {
       mapped.then(() => { if (mine === running) map.mark(expressions, ids); });
     } catch (fault) {
       if (fault.name === "AbortError" || mine !== running) return;
-      answer.settle();
+      answer.age();
+      acts.show(null);
       error.show(fault, expression);
     }
   }
