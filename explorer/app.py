@@ -22,7 +22,8 @@ from ..geometry.concepts.pairs import names
 from ..geometry.heads.unembedding import Unembedding
 from ..geometry.space import SPACES
 from ..geometry.tokens.scripts import SCRIPTS
-from ..geometry.views.html import part
+from ..geometry.views.html import filled, part
+from ..geometry.views.page_parts import table_tool
 from .api import MOST_FILE, MOST_JSON, WAYS, Way
 from .guard import MADE_POLICY
 from .maps import first_view
@@ -69,7 +70,7 @@ def app(
         served.files.close()
 
     async def page(_: Request) -> Response:
-        return Response(_static("index.html"), media_type="text/html")
+        return Response(_index(), media_type="text/html")
 
     async def static(request: Request) -> Response:
         name = request.path_params["name"]
@@ -77,8 +78,12 @@ def app(
             return PlainTextResponse("no such part\n", 404)
         return Response(_static(name), media_type=_KINDS["." + name.rpartition(".")[2]])
 
+    @cache  # each view asks for it
+    def described() -> bytes:
+        return json.dumps(document(version)).encode()
+
     async def openapi(_: Request) -> Response:
-        return JSONResponse(document(version))
+        return Response(described(), media_type="application/json")
 
     async def sources(_: Request) -> Response:
         return JSONResponse(about)
@@ -100,9 +105,9 @@ def app(
     async def file(request: Request) -> Response:
         try:
             content = await _body(request, MOST_FILE)
-            return JSONResponse(
-                {"file": served.files.put(content, request.query_params.get("ending", ""))}
-            )
+            ending = request.query_params.get("ending", "")
+            name = await anyio.to_thread.run_sync(served.files.put, content, ending)
+            return JSONResponse({"file": name})
         except _Unread as error:
             return _error(error.status, str(error))
         except UsageError as error:
@@ -239,6 +244,19 @@ def _about(served: Served, version: str) -> dict[str, Any]:
         "artists": list(artists()),
         "version": version,
     }
+
+
+@cache
+def _index() -> bytes:
+    """Give the page, with the table of an audit that the saved pages have too."""
+    table = table_tool(
+        kind="findings",
+        sought="concept, token, nearest",
+        chips="Verdicts shown",
+        caption="Concepts; the buttons at the heads of columns sort them",
+        at="audit-",
+    )
+    return filled(_static("index.html").decode(), {"audit_table": table})
 
 
 @cache

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from ..errors import UsageError
-from ..geometry.concepts.grammar import spelled
-from ..geometry.concepts.phrase import one_token
+from ..errors import ExpressionError, UsageError
+from ..geometry.concepts.grammar import Name, spelled
+from ..geometry.concepts.phrase import resolve
 from ..geometry.heads.unembedding import Unembedding
 from ..geometry.projection.map import Map
 from ..geometry.region import Region, find_region
@@ -105,12 +105,12 @@ def name_of(id_: int, vocabulary: Vocabulary) -> str:
     """
     text = (vocabulary.text(id_) or "").removeprefix(" ")
     if text and text.isprintable():
-        name = spelled(text)
         try:
-            if one_token(name, vocabulary) == id_:
-                return name
-        except UsageError:  # it names several, or none
-            pass
+            named = resolve(Name("phrase", text, 1), vocabulary, expression=text)
+        except ExpressionError:  # it names none
+            return f"#{id_}"
+        if named.token_ids == (id_,):
+            return spelled(text)
     return f"#{id_}"
 
 

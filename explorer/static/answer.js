@@ -1,6 +1,6 @@
 // An answer as it is read: the snap, how names were taken, tables of neighbours.
 
-import { barOf, dots, token } from "./parts.js";
+import { barOf, dots, token, tokens } from "./parts.js";
 import { make } from "./dom.js";
 
 function snap({ answer: { snap: one }, forms }) {
@@ -15,7 +15,7 @@ function howRead({ token_ids: ids, method }) {
 
 function names({ answer: { resolved }, forms }) {
   const items = resolved.map((name) => make("li", { title: name.method }, token(name.text), " → ",
-    ...name.token_ids.flatMap((id) => [token(forms[id]), " "]), make("span", { class: "small" }, howRead(name))));
+    ...tokens(name.token_ids.map((id) => forms[id])), make("span", { class: "small" }, howRead(name))));
   return make("ul", { class: "names", "aria-label": "How names were read" }, ...items);
 }
 

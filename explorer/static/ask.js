@@ -10,40 +10,37 @@ export class Refused extends Error {
 
 const GONE = { message: "the server does not answer: is it still running?", column: null };
 
-async function post(name, question, signal) {
-  const options = {
-    method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(question),
-  };
-  return fetch(`api/${name}`, options).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    throw new Refused(GONE);
-  });
+function gone(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Refused(GONE);
 }
 
-async function refusal(response) {
+// What the server answers, or why it does not.
+async function reach(path, options) {
+  const response = await fetch(path, options).catch(gone);
+  if (response.ok) return response;
   const said = await response.json().catch(() => null);
-  return new Refused(said?.error ?? { message: `the server said ${response.status}`, column: null }, response.status);
+  throw new Refused(said?.error ?? { message: `the server said ${response.status}`, column: null }, response.status);
+}
+
+function post(name, question, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return reach(`api/${name}`, { method: "POST", signal, headers, body: JSON.stringify(question) });
 }
 
 // A question that is answered at once.
 export async function ask(name, question, signal) {
-  const response = await post(name, question, signal);
-  if (!response.ok) throw await refusal(response);
-  return response.json();
+  return (await post(name, question, signal)).json();
 }
 
 // A question whose answer comes in lines: progress and parts go to told as they come.
 export async function askLong(name, question, { signal, told }) {
   const response = await post(name, question, signal);
-  if (!response.ok) throw await refusal(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let last = null;
   for (;;) {
-    const { value, done } = await reader.read().catch((error) => {
-      if (error.name === "AbortError") throw error;
-      throw new Refused(GONE);
-    });
+    const { value, done } = await reader.read().catch(gone);
     if (done) break;
     const lines = (rest + value).split("\n");
     rest = lines.pop();
@@ -59,18 +56,13 @@ export async function askLong(name, question, { signal, told }) {
 }
 
 // Gives a file to the server; what it is called there.
-export async function give(file, signal) {
+export async function give(file) {
   const ending = /\.[a-z]+$/.exec(file.name.toLowerCase())?.[0] ?? ".txt";
-  const options = { method: "POST", signal, body: file, headers: { "Content-Type": "application/octet-stream" } };
-  const response = await fetch(`api/file?ending=${encodeURIComponent(ending)}`, options).catch(() => {
-    throw new Refused(GONE);
-  });
-  if (!response.ok) throw await refusal(response);
+  const headers = { "Content-Type": "application/octet-stream" };
+  const response = await reach(`api/file?ending=${encodeURIComponent(ending)}`, { method: "POST", headers, body: file });
   return (await response.json()).file;
 }
 
 export async function read(path) {
-  const response = await fetch(path).catch(() => { throw new Refused(GONE); });
-  if (!response.ok) throw await refusal(response);
-  return response.json();
+  return (await reach(path)).json();
 }

@@ -3,9 +3,9 @@
 import { fileField } from "./files.js";
 import { control } from "./forms.js";
 import { longPanel } from "./long.js";
-import { dots, harmless, token } from "./parts.js";
+import { button, dots, harmless, token, tokens } from "./parts.js";
 import { Table, text } from "./table.js";
-import { csvOf, make, many, save } from "./dom.js";
+import { byId, csvOf, make, many, save } from "./dom.js";
 
 const VERDICTS = ["single_token", "phantom", "multi_token", "absent", "error"];
 const MORE = ["column", "direction", "top", "min_p_token", "min_membership", "space"];
@@ -23,7 +23,6 @@ const COLUMNS = [
   { key: "p", head: "p", of: (f) => f.p_token, number: true, title: "the calibrated probability that the region has a token for it" },
 ];
 
-const spaced = (forms) => forms.flatMap((form) => [token(form), " "]);
 const linesOf = (list) => list.split("\n").filter((line) => line.trim()).length;
 
 function row(f) {
@@ -35,7 +34,7 @@ function row(f) {
   if (f.verdict === "error") cells.push(make("td", { colspan: 5, class: "small" }, text(harmless(f.message ?? ""))));
   else {
     cells.push(
-      make("td", { class: "c-tokens token" }, make("bdi", { class: "line" }, ...spaced(f.pieces))),
+      make("td", { class: "c-tokens token" }, make("bdi", { class: "line" }, ...tokens(f.pieces))),
       make("td", { class: "c-nearest" }, make("div", { class: "line" }, ...f.nearest_forms.slice(0, 3).map(token))),
       make("td", { class: "c-snap token" }, f.snap_form && token(f.snap_form)),
       make("td", { class: "c-gap number" }, dots(f.gap_degrees, 1)),
@@ -43,24 +42,6 @@ function row(f) {
     );
   }
   return [make("tr", { class: `row ${f.verdict}` }, ...cells)];
-}
-
-// The places that a Table fills: as table.html has them for pages that are saved.
-function place(at) {
-  const labelled = (name, label, kind, input) => make("label", { class: kind }, make("span", {}, label), Object.assign(input, { id: at + name }));
-  const sought = "concept, token, nearest";
-  const search = make("input", { type: "search", autocomplete: "off", spellcheck: "false", placeholder: sought });
-  const part = (name, tag, attributes, ...children) => make(tag, { id: at + name, ...attributes }, ...children);
-  const table = make("table", { class: "listed findings" },
-    make("caption", { class: "unseen" }, "Concepts; the buttons at the heads of columns sort them"),
-    make("thead", {}, part("heads", "tr", { class: "heads" })), part("body", "tbody", {}));
-  return part("tool", "div", { tabindex: "-1" },
-    make("div", { class: "tools", role: "search", "aria-label": sought }, labelled("search", "Search", "search", search), labelled("size", "Rows a page", null, make("select", {}))),
-    part("chips", "div", { class: "chips", role: "group", "aria-label": "Verdicts shown" }),
-    part("count", "p", { class: "count", role: "status", "aria-live": "polite" }),
-    make("div", { class: "scroll" }, table),
-    make("nav", { class: "pages", id: `${at}pages`, "aria-label": "Pages" },
-      part("before", "button", { type: "button" }, "← Previous"), part("page", "span", {}), part("after", "button", { type: "button" }, "Next →")));
 }
 
 // Findings that come by and by, in a table that is drawn a few times a second at most, and less
@@ -71,20 +52,18 @@ function growing(box) {
   let waiting = [];
   let pause = 0;
   let timer = null;
-  const button = (label, name, type, content) => {
-    const made = make("button", { type: "button" }, label);
-    made.addEventListener("click", () => save(name, type, content()));
-    return made;
-  };
+  const all = () => [...came, ...waiting];
   const bar = make("div", { class: "bar", "aria-hidden": "true", hidden: "" });
   const said = make("p", {});
   const sum = make("div", { class: "sum" }, said, make("div", { class: "saves" },
-    button("Save CSV", "audit.csv", "text/csv", () => csvOf([...came, ...waiting].map(flat))),
-    button("Save JSONL", "audit.jsonl", "application/jsonl", () => [...came, ...waiting].map(lineOf).join(""))));
-  box.append(bar, sum, place(at));
+    button("Save CSV", () => save("audit.csv", "text/csv", csvOf(all().map(flat)))),
+    button("Save JSONL", () => save("audit.jsonl", "application/jsonl", all().map(lineOf).join("")))));
+  // The places that a Table fills, as the saved pages have them.
+  const place = make("div", { id: `${at}place`, tabindex: "-1" }, byId("audit-table").content.cloneNode(true));
+  box.append(bar, sum, place);
   const table = new Table({
     at,
-    section: `${at}tool`,
+    section: `${at}place`,
     items: came,
     total: 0,
     noun: ["concept", "concepts"],

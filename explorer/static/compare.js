@@ -2,17 +2,13 @@
 
 import { control } from "./forms.js";
 import { longPanel } from "./long.js";
-import { dots, tableOf, token } from "./parts.js";
+import { dots, tableOf, token, tokens } from "./parts.js";
 import { csvOf, make, many } from "./dom.js";
 
 const MOVED = [["token"], ["cosine once turned", true], ["deviations", true], ["same neighbours", true], ["near here"], ["near there"]];
 
 function card(name, value, note) {
   return make("div", { class: "card" }, make("dt", {}, name), make("dd", {}, value, make("small", {}, note)));
-}
-
-function forms(texts) {
-  return make("span", {}, ...texts.flatMap((text) => [token(text), " "]));
 }
 
 export function comparePanel() {
@@ -28,8 +24,8 @@ export function comparePanel() {
     },
     ready: (asked) => Boolean(asked.get("other")),
     show: ({ answer, moved }, box) => {
-      const tokens = answer.moved.map((one, at) => [
-        token(moved[at].form), dots(one.aligned), dots(one.deviations, 1), dots(one.shared, 1), forms(moved[at].near), forms(moved[at].other_near),
+      const rows = answer.moved.map((one, at) => [
+        token(moved[at].form), dots(one.aligned), dots(one.deviations, 1), dots(one.shared, 1), ...["near", "other_near"].map((side) => make("span", {}, ...tokens(moved[at][side]))),
       ]);
       const regions = answer.regions.slice(0, 12).map((one) => [one.name, many(one.tokens), dots(one.aligned), dots(one.moved_more), dots(one.deviations, 1)]);
       box.replaceChildren(
@@ -38,7 +34,7 @@ export function comparePanel() {
           card("residual", dots(answer.residual), "of the second, turned onto the first; 0 is the same"),
           card("linear CKA", dots(answer.cka), "1 is the same"),
           card("same neighbours", dots(answer.shared), `of the ten nearest, over ${many(answer.sampled)} tokens`)),
-        tableOf("Tokens that moved most", MOVED, tokens),
+        tableOf("Tokens that moved most", MOVED, rows),
         tableOf("Regions that moved most", [["region"], ["tokens", true], ["median cosine", true], ["moved more", true], ["deviations", true]], regions),
       );
     },

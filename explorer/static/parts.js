@@ -53,7 +53,7 @@ export function progressBox() {
   return box;
 }
 
-function button(text, act) {
+export function button(text, act) {
   const made = make("button", { type: "button" }, text);
   made.addEventListener("click", act);
   return made;
@@ -111,6 +111,11 @@ export function token(form) {
   const picture = make("img", { src: `glyph/${name}.webp`, alt: form, title: form, class: "emoji", width: 22, height: 22 });
   picture.addEventListener("error", () => picture.replaceWith(make("bdi", { class: "token" }, form)));
   return picture;
+}
+
+// Tokens in a row, with spaces between them.
+export function tokens(forms) {
+  return forms.flatMap((form) => [token(form), " "]);
 }
 
 export function dots(value, digits = 3) {
